@@ -1,0 +1,166 @@
+# Needs GNU make and Debian; every target installs the packages it misses (tools/packages).
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+NAME := ngx_http_api_token_module
+BUILD := $(CURDIR)/build
+NGX_DEV := /usr/share/nginx/src
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LD_HARDEN := -Wl,-z,relro -Wl,-z,now
+
+# an inner make gets all processors, unless this one was told -j
+jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+inner_make = $(MAKE) -s --no-print-directory $(jobs)
+
+.PHONY: FORCE
+FORCE:
+
+## all             the module, build/ngx_http_api_token_module.so, for Debian's nginx
+##                 NGX_SRC=PATH: for the nginx source tree PATH, in build/src-NAME/,
+##                 with NGX_CONFIGURE_ARGS='…' besides --with-compat
+.PHONY: all
+ifeq ($(NGX_SRC),)
+TREE := $(NGX_DEV)
+OUT := $(BUILD)/module
+MODULE := $(BUILD)/$(NAME).so
+CONFIGURE = . $(NGX_DEV)/conf_flags; tools/configure.sh $(TREE) $(OUT) \
+	--with-cc-opt="-O2 -g -fPIC $(HARDEN)" --with-ld-opt="$(LD_HARDEN)" \
+	"$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(CURDIR)
+else
+TREE := $(abspath $(NGX_SRC))
+OUT := $(BUILD)/src-$(notdir $(TREE))
+MODULE := $(OUT)/$(NAME).so
+CONFIGURE = tools/configure.sh $(TREE) $(OUT) --with-cc-opt="-O2 -g" --with-compat $(NGX_CONFIGURE_ARGS) \
+	--add-dynamic-module=$(CURDIR)
+endif
+
+all: $(MODULE)
+
+$(MODULE): FORCE | deps-build
+	@$(CONFIGURE)
+	@$(inner_make) -f $(OUT)/Makefile -C $(TREE) modules
+	@$(if $(NGX_SRC),,cmp -s $(OUT)/$(NAME).so $@ || install -m 644 $(OUT)/$(NAME).so $@)
+
+## deps            what is missing of Debian's packages; deps-GROUP: of one group
+.PHONY: deps deps-build deps-run deps-test deps-dev
+deps:
+	@tools/deps.sh build run test
+deps-build deps-run deps-test deps-dev: deps-%:
+	@tools/deps.sh $*
+
+## test-unit       the tests of src/token, t/unit
+UNIT_FLAGS := -std=c++20 -g -Wall -Wextra -Werror -fno-exceptions -fno-rtti -Isrc -It/unit -MMD -MP
+UNIT_LIBS := -lcmocka -ljansson -lcrypto
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+UNIT_TESTS := $(patsubst t/unit/%.cpp,%,$(wildcard t/unit/*_test.cpp))
+UNIT_OBJECTS := $(patsubst src/token/%.cpp,token/%.o,$(wildcard src/token/*.cpp))
+
+# $(1): the build folder, $(2): more flags
+define unit
+$(1)/token/%.o: src/token/%.cpp Makefile | deps-build
+	@mkdir -p $$(@D)
+	g++ $(UNIT_FLAGS) $(2) -c $$< -o $$@
+$(1)/%_test.o: t/unit/%_test.cpp Makefile | deps-build deps-test
+	@mkdir -p $$(@D)
+	g++ $(UNIT_FLAGS) $(2) -c $$< -o $$@
+$(1)/%_test: $(1)/%_test.o $(UNIT_OBJECTS:%=$(1)/%)
+	g++ $(2) $$^ -o $$@ $(UNIT_LIBS)
+.SECONDARY: $(UNIT_TESTS:%=$(1)/%.o) $(UNIT_OBJECTS:%=$(1)/%)
+-include $(wildcard $(1)/*.d $(1)/token/*.d)
+endef
+$(eval $(call unit,build/unit,-O2))
+$(eval $(call unit,build/unit-asan,-O1 $(SANITIZE)))
+
+run_unit = T_DATA=$(CURDIR)/t/data CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_TESTS:%=$(1)/%)
+
+.PHONY: test-unit
+test-unit: $(UNIT_TESTS:%=build/unit/%) | deps-build deps-test
+	@$(call run_unit,build/unit)
+
+## test-nginx      Test::Nginx, t/*.t, against Debian's nginx; TESTS='t/x.t …': only these
+TESTS ?= t
+TEST_NGINX := build/test-nginx/usr/share/perl5
+$(TEST_NGINX)/Test/Nginx.pm: | deps-test
+	@tools/fetch.sh test-nginx build/test-nginx
+
+# $(1): nginx, $(2): the module, $(3): the folder for the servers' files
+run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$(1) MODULE=$(2) T_OUT=$(3) \
+	tools/alone.sh prove -j$$(nproc) -r $(TESTS)
+
+.PHONY: test-nginx
+test-nginx: $(BUILD)/$(NAME).so $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
+	@$(call run_nginx,/usr/sbin/nginx,$<,$(BUILD)/t)
+
+## test            test-unit and test-nginx
+.PHONY: test
+test: test-unit test-nginx
+
+## test-asan       the same with AddressSanitizer and UBSan, in an nginx built with them
+##                 (parts: test-asan-unit, test-asan-nginx)
+ASAN := $(BUILD)/asan
+ASAN_CONFIGURE = --with-cc-opt="-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address -DNGX_DEBUG_PALLOC=1 \
+	-Wno-error=maybe-uninitialized" --with-ld-opt="-fsanitize=address,undefined -Wl,-z,nodelete" "$${NGX_CONF_FLAGS[@]}"
+
+build/asan/source/configure: | deps-build
+	@tools/fetch.sh nginx build/asan/source
+
+# without the module, so that nginx is built only once
+build/asan/nginx/nginx: build/asan/source/configure
+	@echo "building nginx with AddressSanitizer"
+	@mkdir -p $(@D)
+	@. $(NGX_DEV)/conf_flags; cd $(<D); ./configure $(ASAN_CONFIGURE) --builddir=$(ASAN)/nginx >$(ASAN)/configure.log
+	@$(inner_make) -f $(ASAN)/nginx/Makefile -C $(<D) binary
+
+.PHONY: asan-module
+asan-module: build/asan/source/configure
+	@. $(NGX_DEV)/conf_flags; tools/configure.sh $(ASAN)/source $(ASAN)/module $(ASAN_CONFIGURE) --add-dynamic-module=$(CURDIR)
+	@$(inner_make) -f $(ASAN)/module/Makefile -C $(ASAN)/source modules \
+		CXX_EXTRA="-D_GLIBCXX_ASSERTIONS -fsanitize=undefined -fno-sanitize-recover=undefined"
+
+.PHONY: test-asan test-asan-unit test-asan-nginx
+test-asan: test-asan-unit test-asan-nginx
+
+test-asan-unit: $(UNIT_TESTS:%=build/unit-asan/%) | deps-build deps-test
+	@export UBSAN_OPTIONS=print_stacktrace=1; $(call run_unit,build/unit-asan)
+
+# nginx starts a worker again and exits with 0 after a report: what counts is that there is none
+test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
+	@rm -rf $(ASAN)/reports; mkdir -p $(ASAN)/reports
+	@echo 'leak:ngx_event_process_init' >$(ASAN)/leaks
+	@export ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0:handle_abort=1:log_path=$(ASAN)/reports/asan; \
+	export UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/reports/ubsan; \
+	export LSAN_OPTIONS=suppressions=$(ASAN)/leaks:print_suppressions=0; \
+	status=0; $(call run_nginx,$(ASAN)/nginx/nginx,$(ASAN)/module/$(NAME).so,$(ASAN)/t) || status=$$?; \
+	for report in $(ASAN)/reports/*; do \
+		[ -e "$$report" ] || continue; \
+		echo "== $$report" >&2; head -n 60 "$$report" >&2; status=1; \
+	done; exit $$status
+
+## demo            tools/demo.sh with this build
+.PHONY: demo
+demo: $(BUILD)/$(NAME).so | deps-run
+	@MODULE=$< tools/demo.sh
+
+## install         into Debian's nginx, enabled there, DESTDIR=DIR honoured; nginx is not restarted
+.PHONY: install
+install: $(BUILD)/$(NAME).so
+	install -d $(DESTDIR)/usr/lib/nginx/modules $(DESTDIR)/usr/share/nginx/modules-available $(DESTDIR)/etc/nginx/modules-enabled
+	install -m 644 $< $(DESTDIR)/usr/lib/nginx/modules/
+	echo "load_module modules/$(NAME).so;" >$(DESTDIR)/usr/share/nginx/modules-available/mod-http-api-token.conf
+	ln -sfn /usr/share/nginx/modules-available/mod-http-api-token.conf \
+		$(DESTDIR)/etc/nginx/modules-enabled/50-mod-http-api-token.conf
+
+## format          clang-format, in place
+.PHONY: format
+format: | deps-dev
+	clang-format-14 -i $$(find src t/unit -name '*.[ch]pp')
+
+## clean           removes build/
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' Makefile

@@ -1,0 +1,47 @@
+#include "answer.hpp"
+
+namespace ngx {
+
+Answer& Answer::with(std::string_view name, std::string_view value)
+{
+    headers[header_count++] = {name, value};
+    return *this;
+}
+
+void Answer::deliver(Request& request) const
+{
+    auto* r = request.r();
+    ngx_http_finalize_request(r, body.data() ? send(r) : status);
+}
+
+ngx_int_t Answer::send(ngx_http_request_t* r) const
+{
+    if (auto discarded = ngx_http_discard_request_body(r); discarded != NGX_OK)
+        return discarded;
+
+    r->headers_out.status = static_cast<ngx_uint_t>(status);
+    r->headers_out.content_type = str(content_type);
+    r->headers_out.content_type_len = content_type.size();
+    r->headers_out.content_type_lowcase = nullptr;
+    r->headers_out.content_length_n = static_cast<off_t>(body.size());
+    for (std::size_t i = 0; i < header_count; i++)
+        if (!add_header(r, headers[i].name, headers[i].value))
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    auto sent = ngx_http_send_header(r);
+    if (sent == NGX_ERROR || sent > NGX_OK || r->header_only)
+        return sent;
+
+    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+    if (!buffer)
+        return NGX_ERROR;
+    buffer->pos = buffer->start = str(body).data;
+    buffer->last = buffer->end = buffer->pos + body.size();
+    buffer->memory = !body.empty();
+    buffer->last_buf = r == r->main;
+    buffer->last_in_chain = 1;
+    ngx_chain_t out{buffer, nullptr};
+    return ngx_http_output_filter(r, &out);
+}
+
+} // namespace ngx

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "request.hpp"
+#include "task.hpp"
+
+#include <array>
+
+namespace ngx {
+
+/// What a content coroutine answers with. Body and headers live as long as the request.
+struct Answer {
+    struct Header {
+        std::string_view name;
+        std::string_view value;
+    };
+
+    ngx_int_t status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    std::string_view body;
+    std::string_view content_type = "application/json";
+    std::array<Header, 3> headers{};
+    std::size_t header_count = 0;
+
+    /// An answer that nginx makes: its error page of that status.
+    static Answer of_nginx(ngx_int_t status)
+    {
+        Answer answer;
+        answer.status = status;
+        return answer;
+    }
+
+    Answer& with(std::string_view name, std::string_view value);
+
+    /// Sends the answer and ends the request.
+    void deliver(Request& request) const;
+
+private:
+    ngx_int_t send(ngx_http_request_t* r) const;
+};
+
+using Content = Task<Answer>;
+
+} // namespace ngx

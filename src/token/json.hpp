@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <jansson.h>
+
+namespace api_token {
+
+struct JsonRelease {
+    void operator()(json_t* value) const { json_decref(value); }
+};
+
+/// An owned JSON value; null where there is none.
+using Json = std::unique_ptr<json_t, JsonRelease>;
+
+/// Parses RFC 8259 text whose top is an object. Null for anything else: a duplicate member, invalid UTF-8,
+/// NUL in a string, a byte order mark, a number that no double or 64-bit integer holds, nesting over 2,048,
+/// text behind it.
+Json parse_json_object(std::string_view text);
+
+/// The text of a JSON string, empty for another value.
+std::string_view json_text(const json_t* value);
+
+/// Appends JSON to memory of its caller. A piece that does not fit is left out with all behind it, and
+/// overflowed() says so.
+class Writer {
+public:
+    explicit Writer(std::span<char> memory) : at_(memory.data()), begin_(at_), end_(at_ + memory.size()) {}
+
+    /// As it is.
+    Writer& raw(std::string_view text);
+    /// A quoted string, escaped as RFC 8259 §7 asks.
+    Writer& string(std::string_view text);
+    /// A quoted string, or null where it is empty.
+    Writer& string_or_null(std::string_view text);
+    Writer& number(std::int64_t value);
+
+    bool overflowed() const { return overflowed_; }
+    std::string_view view() const { return {begin_, static_cast<std::size_t>(at_ - begin_)}; }
+
+private:
+    char* at_;
+    char* begin_;
+    char* end_;
+    bool overflowed_ = false;
+};
+
+} // namespace api_token
