@@ -19,6 +19,7 @@ ngx_int_t Answer::send(ngx_http_request_t* r) const
     if (auto discarded = ngx_http_discard_request_body(r); discarded != NGX_OK)
         return discarded;
 
+    r->err_status = 0;
     r->headers_out.status = static_cast<ngx_uint_t>(status);
     r->headers_out.content_type = str(content_type);
     r->headers_out.content_type_len = content_type.size();

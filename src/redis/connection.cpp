@@ -158,7 +158,7 @@ void Connection::rest(const char* reason)
     state_ = State::resting;
     std::string_view text = reason;
     auto reason_hash = ngx_crc32_short(reinterpret_cast<u_char*>(const_cast<char*>(reason)), text.size());
-    auto level = reason_hash == std::exchange(last_reason_, reason_hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
+    ngx_uint_t level = reason_hash == std::exchange(last_reason_, reason_hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
     if (!ngx_exiting && !ngx_terminate)
         ngx_log_error(level, log_, 0,
                       "redis %*s: %s; requests that need it are answered 503 until it is back",
@@ -171,12 +171,12 @@ void Connection::fail_all()
 {
     ngx_queue_t orphans;
     ngx_queue_init(&orphans);
-    if (!ngx_queue_empty(&sent_))
-        ngx_queue_add(&orphans, &sent_);
-    if (!ngx_queue_empty(&queued_))
-        ngx_queue_add(&orphans, &queued_);
-    ngx_queue_init(&sent_);
-    ngx_queue_init(&queued_);
+    for (auto* queue : {&sent_, &queued_}) {
+        if (ngx_queue_empty(queue))
+            continue;
+        ngx_queue_add(&orphans, queue);
+        ngx_queue_init(queue);
+    }
     while (!ngx_queue_empty(&orphans))
         if (auto* command = release(Command::Pending::of(take_first(&orphans))))
             command->failed(Failure::unavailable);

@@ -14,12 +14,14 @@ constexpr std::size_t longest_number = 20;
 
 } // namespace
 
-Script::Script(std::string_view text) : text_(text)
+Script::Script(std::initializer_list<std::string_view> parts)
 {
+    for (auto part : parts)
+        text_ += part;
     ngx_sha1_t context;
     u_char digest[20];
     ngx_sha1_init(&context);
-    ngx_sha1_update(&context, text.data(), text.size());
+    ngx_sha1_update(&context, text_.data(), text_.size());
     ngx_sha1_final(digest, &context);
     ngx_hex_dump(reinterpret_cast<u_char*>(sha1_.data()), digest, sizeof(digest));
 }

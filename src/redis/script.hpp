@@ -6,19 +6,21 @@
 
 #include <array>
 #include <coroutine>
+#include <string>
 
 namespace redis {
 
 /// A Lua script that Redis runs as one atomic step, known to it by its SHA-1.
 class Script {
 public:
-    explicit Script(std::string_view text);
+    /// The parts, one behind the other, are the text.
+    explicit Script(std::initializer_list<std::string_view> parts);
 
     std::string_view text() const { return text_; }
     std::string_view sha1() const { return {sha1_.data(), sha1_.size()}; }
 
 private:
-    std::string_view text_;
+    std::string text_;
     std::array<char, 40> sha1_;
 };
 

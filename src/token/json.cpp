@@ -76,6 +76,13 @@ Json parse_json_object(std::string_view text)
     return value;
 }
 
+std::unique_ptr<char, JsonTextRelease> dump(const json_t* value)
+{
+    return std::unique_ptr<char, JsonTextRelease>(json_dumps(value, JSON_COMPACT));
+}
+
+bool is_utf8(std::string_view text) { return Json(json_stringn(text.data(), text.size())) != nullptr; }
+
 std::string_view json_text(const json_t* value)
 {
     if (!json_is_string(value)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -21,8 +22,18 @@ using Json = std::unique_ptr<json_t, JsonRelease>;
 /// text behind it.
 Json parse_json_object(std::string_view text);
 
+struct JsonTextRelease {
+    void operator()(char* text) const { std::free(text); }
+};
+
+/// Compact JSON text of a value; null when there is no memory.
+std::unique_ptr<char, JsonTextRelease> dump(const json_t* value);
+
 /// The text of a JSON string, empty for another value.
 std::string_view json_text(const json_t* value);
+
+/// Whether `text` is valid UTF-8, as a JSON string must be.
+bool is_utf8(std::string_view text);
 
 /// Appends JSON to memory of its caller. A piece that does not fit is left out with all behind it, and
 /// overflowed() says so.

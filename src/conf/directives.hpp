@@ -1,0 +1,31 @@
+#pragma once
+
+#include "ngx/nginx.hpp"
+
+namespace conf {
+
+/// What one nginx.conf holds of us beside its locations.
+struct MainSettings {
+    /// Of `store::Store*`, each of which a worker connects.
+    ngx_array_t stores;
+
+    static MainSettings& of(ngx_conf_t* cf);
+};
+
+/// The handlers of directives, `conf` being the location's Settings. A wrong one is told with what to do.
+char* set_api_token(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_redis(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_key(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_caller(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+/// A time above zero; `post` of the command says whether `off` is one.
+char* set_time(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+
+/// Logs a wrong directive with file and line: NAME "ARGUMENT" SENTENCE.
+char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ngx_err_t number = 0);
+
+/// Inherits what a location leaves open, and refuses what does not fit together.
+void* create_location(ngx_conf_t* cf);
+char* merge_location(ngx_conf_t* cf, void* parent, void* child);
+
+} // namespace conf

@@ -1,0 +1,158 @@
+#include "directives.hpp"
+
+#include "api/router.hpp"
+#include "http/settings.hpp"
+
+namespace conf {
+
+namespace {
+
+constexpr time_t default_ttl = 90 * 86400;
+constexpr time_t default_retention = 30 * 86400;
+
+char* error()
+{
+    return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+bool starts_with(const ngx_str_t& text, std::string_view start)
+{
+    return ngx::view(text).starts_with(start);
+}
+
+ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
+{
+    auto value = ngx::str(text);
+    auto* compiled =
+        static_cast<ngx_http_complex_value_t*>(ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t)));
+    ngx_http_compile_complex_value_t request{};
+    request.cf = cf;
+    request.value = &value;
+    request.complex_value = compiled;
+    return compiled && ngx_http_compile_complex_value(&request) == NGX_OK ? compiled : nullptr;
+}
+
+/// What a location that serves the API must have; told with the line of its `api_token;`.
+const char* missing(const http::Settings& settings)
+{
+    if (!settings.store)
+        return "needs a Redis: add api_token_redis";
+    if (!settings.keys)
+        return "needs a key to sign with: add api_token_key";
+    if (settings.max_ttl && settings.ttl > settings.max_ttl)
+        return "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
+    return nullptr;
+}
+
+} // namespace
+
+char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ngx_err_t number)
+{
+    auto* name = static_cast<ngx_str_t*>(cf->args->elts);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, number, "%V: \"%*s\" %s", name, argument.size(), argument.data(),
+                       sentence);
+    return error();
+}
+
+char* set_api_token(ngx_conf_t* cf, ngx_command_t*, void* conf)
+{
+    auto& settings = *static_cast<http::Settings*>(conf);
+    if (settings.serves_api)
+        return const_cast<char*>("is duplicate");
+    settings.serves_api = true;
+    settings.file = cf->conf_file->file.name;
+    settings.line = cf->conf_file->line;
+    auto* location =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+    location->handler = api::handle;
+    return NGX_CONF_OK;
+}
+
+char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf)
+{
+    auto& text = static_cast<ngx_str_t*>(cf->args->elts)[1];
+    if (text.len == 0)
+        return refuse(cf, {}, "is empty: name the claim's value, or leave the directive out");
+    if (!api_token::is_utf8(ngx::view(text)))
+        return refuse(cf, ngx::view(text), "is not valid UTF-8");
+    return ngx_conf_set_str_slot(cf, command, conf);
+}
+
+char* set_caller(ngx_conf_t* cf, ngx_command_t*, void* conf)
+{
+    auto& settings = *static_cast<http::Settings*>(conf);
+    if (settings.caller_account)
+        return const_cast<char*>("is duplicate");
+    auto* arguments = static_cast<ngx_str_t*>(cf->args->elts);
+    for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {
+        auto argument = ngx::view(arguments[i]);
+        auto equals = argument.find('=');
+        if (!starts_with(arguments[i], "account=") && !starts_with(arguments[i], "admin_user="))
+            return refuse(cf, argument, "is no parameter: there are account= and admin_user=");
+        auto& value =
+            starts_with(arguments[i], "account=") ? settings.caller_account : settings.caller_admin_user;
+        if (value)
+            return refuse(cf, argument, "stands here twice");
+        if (equals + 1 == argument.size())
+            return refuse(cf, argument, "needs a value");
+        value = compile(cf, argument.substr(equals + 1));
+        if (!value)
+            return error();
+    }
+    return settings.caller_account ? NGX_CONF_OK : refuse(cf, "account=", "is missing: it says who calls");
+}
+
+char* set_time(ngx_conf_t* cf, ngx_command_t* command, void* conf)
+{
+    auto& field = *reinterpret_cast<time_t*>(static_cast<char*>(conf) + command->offset);
+    if (field != NGX_CONF_UNSET)
+        return const_cast<char*>("is duplicate");
+    auto& text = static_cast<ngx_str_t*>(cf->args->elts)[1];
+    bool may_be_off = command->post != nullptr;
+    if (may_be_off && ngx::view(text) == "off") {
+        field = 0;
+        return NGX_CONF_OK;
+    }
+    field = static_cast<time_t>(ngx_parse_time(&text, 1));
+    if (field == static_cast<time_t>(NGX_ERROR) || field == 0)
+        return refuse(cf, ngx::view(text),
+                      may_be_off ? "needs a time above zero, such as 30d, or off"
+                                 : "needs a time above zero, such as 30d");
+    if (field > api_token::last_second)
+        return refuse(cf, ngx::view(text), "is a time beyond the year 9999");
+    return NGX_CONF_OK;
+}
+
+void* create_location(ngx_conf_t* cf)
+{
+    auto* settings = static_cast<http::Settings*>(ngx_pcalloc(cf->pool, sizeof(http::Settings)));
+    if (!settings)
+        return nullptr;
+    settings->ttl = settings->max_ttl = settings->retention = NGX_CONF_UNSET;
+    settings->environment_check = NGX_CONF_UNSET;
+    return settings;
+}
+
+char* merge_location(ngx_conf_t* cf, void* parent, void* child)
+{
+    const auto& outer = *static_cast<http::Settings*>(parent);
+    auto& inner = *static_cast<http::Settings*>(child);
+    if (!inner.store)
+        inner.store = outer.store;
+    if (!inner.keys)
+        inner.keys = outer.keys;
+    ngx_conf_merge_str_value(inner.issuer, outer.issuer, "");
+    ngx_conf_merge_str_value(inner.audience, outer.audience, "");
+    ngx_conf_merge_sec_value(inner.ttl, outer.ttl, default_ttl);
+    ngx_conf_merge_sec_value(inner.max_ttl, outer.max_ttl, 0);
+    ngx_conf_merge_sec_value(inner.retention, outer.retention, default_retention);
+    ngx_conf_merge_value(inner.environment_check, outer.environment_check, 1);
+
+    const char* sentence = inner.serves_api ? missing(inner) : nullptr;
+    if (!sentence)
+        return NGX_CONF_OK;
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"api_token\" %s in %V:%ui", sentence, &inner.file, inner.line);
+    return error();
+}
+
+} // namespace conf

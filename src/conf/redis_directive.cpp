@@ -1,0 +1,91 @@
+#include "directives.hpp"
+
+#include "http/settings.hpp"
+#include "ngx/file.hpp"
+#include "redis/url.hpp"
+
+namespace conf {
+
+namespace {
+
+struct Parameters {
+    redis::Options options;
+    std::string_view prefix = "api_token:";
+};
+
+const char* read_password(ngx_conf_t* cf, std::string_view path, std::string_view& password)
+{
+    auto name = ngx::str(path);
+    auto file = ngx::read_secret_file(cf, cf->pool, name);
+    if (file.error)
+        return file.error;
+    password = ngx::view(file.bytes);
+    password = password.substr(0, password.find_first_of("\r\n"));
+    return password.empty() ? "holds no password in its first line" : nullptr;
+}
+
+const char* read_timeout(std::string_view text, ngx_msec_t& timeout)
+{
+    auto value = ngx::str(text);
+    auto parsed = ngx_parse_time(&value, 0);
+    if (parsed == NGX_ERROR || parsed == 0)
+        return "needs a time above zero, such as 500ms";
+    timeout = static_cast<ngx_msec_t>(parsed);
+    return nullptr;
+}
+
+const char* read_prefix(std::string_view text, std::string_view& prefix)
+{
+    if (text.find_first_of("{}") != text.npos)
+        return "may hold no braces, which belong to the hash tag";
+    prefix = text;
+    return nullptr;
+}
+
+const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_view value,
+                           Parameters& parameters)
+{
+    auto& options = parameters.options;
+    if (name == "prefix")
+        return read_prefix(value, parameters.prefix);
+    if (name == "user")
+        return value.empty() ? "needs a name" : (options.user = value, nullptr);
+    if (name == "password_file")
+        return read_password(cf, value, options.password);
+    if (name == "connect_timeout")
+        return read_timeout(value, options.connect_timeout);
+    if (name == "timeout")
+        return read_timeout(value, options.timeout);
+    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout= and timeout=";
+}
+
+} // namespace
+
+char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
+{
+    auto& settings = *static_cast<http::Settings*>(conf);
+    if (settings.store)
+        return const_cast<char*>("is duplicate");
+    auto* arguments = static_cast<ngx_str_t*>(cf->args->elts);
+    Parameters parameters;
+    if (auto* error = redis::parse_url(cf, ngx::view(arguments[1]), parameters.options))
+        return refuse(cf, ngx::view(arguments[1]), error);
+    for (ngx_uint_t i = 2; i < cf->args->nelts; i++) {
+        auto argument = ngx::view(arguments[i]);
+        auto equals = ngx_min(argument.find('='), argument.size());
+        auto value = argument.substr(ngx_min(equals + 1, argument.size()));
+        if (auto* error = read_parameter(cf, argument.substr(0, equals), value, parameters))
+            return refuse(cf, argument, error);
+    }
+    if (!parameters.options.user.empty() && parameters.options.password.empty())
+        return refuse(cf, "user=", "needs password_file= beside it");
+
+    settings.store = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix);
+    auto** place = static_cast<store::Store**>(ngx_array_push(&MainSettings::of(cf).stores));
+    if (!settings.store || !place)
+        return static_cast<char*>(NGX_CONF_ERROR);
+    *place = settings.store;
+    return NGX_CONF_OK;
+}
+
+} // namespace conf

@@ -1,0 +1,68 @@
+#include "error_filter.hpp"
+
+#include "context.hpp"
+#include "errors.hpp"
+
+namespace http {
+
+namespace {
+
+ngx_http_output_header_filter_pt next_header_filter;
+ngx_http_output_body_filter_pt next_body_filter;
+
+/// nginx sets err_status for the errors that it answers, and for nothing else; an error_page has left the
+/// location.
+bool is_error_page(const ngx_http_request_t* r)
+{
+    return r == r->main && r->err_status >= NGX_HTTP_BAD_REQUEST && Settings::of(r).serves_api;
+}
+
+ngx_int_t filter_header(ngx_http_request_t* r)
+{
+    if (!is_error_page(r))
+        return next_header_filter(r);
+    auto* context = Context::get(r);
+    if (!context)
+        return NGX_ERROR;
+
+    context->replaces_body = true;
+    r->headers_out.content_type = ngx_string("application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = nullptr;
+    r->headers_out.content_length_n = static_cast<off_t>(body_of_status(r->err_status).size());
+    if (r->headers_out.content_length) {
+        r->headers_out.content_length->hash = 0;
+        r->headers_out.content_length = nullptr;
+    }
+    if (!ngx::add_header(r, "Cache-Control", "no-store"))
+        return NGX_ERROR;
+    if (r->err_status == NGX_HTTP_SERVICE_UNAVAILABLE && !ngx::add_header(r, "Retry-After", "1"))
+        return NGX_ERROR;
+    return next_header_filter(r);
+}
+
+ngx_int_t filter_body(ngx_http_request_t* r, ngx_chain_t* in)
+{
+    auto* context = Context::find(r);
+    if (!in || !context || !std::exchange(context->replaces_body, false))
+        return next_body_filter(r, in);
+    auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+    if (!buffer)
+        return NGX_ERROR;
+    auto body = ngx::str(body_of_status(r->err_status));
+    buffer->pos = buffer->start = body.data;
+    buffer->last = buffer->end = body.data + body.len;
+    buffer->memory = buffer->last_buf = buffer->last_in_chain = 1;
+    ngx_chain_t out{buffer, nullptr};
+    return next_body_filter(r, &out);
+}
+
+} // namespace
+
+void install_error_filter()
+{
+    next_header_filter = std::exchange(ngx_http_top_header_filter, filter_header);
+    next_body_filter = std::exchange(ngx_http_top_body_filter, filter_body);
+}
+
+} // namespace http

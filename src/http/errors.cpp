@@ -1,0 +1,125 @@
+#include "errors.hpp"
+
+#define API_TOKEN_ERROR(code, message)                                                                       \
+    "{\"code\":\"" code "\",\"message\":\"" message "\",\"status\":\"error\"}\n"
+
+namespace http {
+
+namespace {
+
+constexpr std::string_view unavailable_body =
+    API_TOKEN_ERROR("unexpected", "The token store cannot be asked at the moment; try again.");
+constexpr std::string_view unexpected_body =
+    API_TOKEN_ERROR("unexpected", "Something went wrong on the server.");
+constexpr std::string_view not_authenticated_body =
+    API_TOKEN_ERROR("not_authenticated", "The request carries no valid credentials.");
+constexpr std::string_view not_permitted_body =
+    API_TOKEN_ERROR("not_permitted", "The caller is not permitted to do this.");
+constexpr std::string_view not_found_body = API_TOKEN_ERROR("not_found", "There is no such token or path.");
+
+} // namespace
+
+ngx::Answer json_answer(ngx_int_t status, std::string_view body)
+{
+    ngx::Answer answer;
+    answer.status = status;
+    answer.body = body;
+    return answer.with("Cache-Control", "no-store");
+}
+
+namespace errors {
+
+ngx::Answer not_authenticated(ngx::Request&)
+{
+    return json_answer(NGX_HTTP_UNAUTHORIZED, not_authenticated_body)
+        .with("WWW-Authenticate", "Bearer realm=\"api_token\"");
+}
+
+ngx::Answer not_permitted(ngx::Request&)
+{
+    return json_answer(NGX_HTTP_FORBIDDEN, not_permitted_body)
+        .with("WWW-Authenticate", "Bearer realm=\"api_token\", error=\"insufficient_scope\"");
+}
+
+ngx::Answer not_found()
+{
+    return json_answer(NGX_HTTP_NOT_FOUND, not_found_body);
+}
+
+ngx::Answer method_not_allowed(std::string_view allowed)
+{
+    return json_answer(NGX_HTTP_NOT_ALLOWED, body_of_status(NGX_HTTP_NOT_ALLOWED)).with("Allow", allowed);
+}
+
+ngx::Answer unsupported_media_type()
+{
+    return json_answer(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                       API_TOKEN_ERROR("bad_request", "The body must be application/json."));
+}
+
+ngx::Answer bad_json()
+{
+    return json_answer(
+        NGX_HTTP_BAD_REQUEST,
+        API_TOKEN_ERROR("bad_request", "The body must be a JSON object in UTF-8, no member twice."));
+}
+
+ngx::Answer idempotency_key_used()
+{
+    return json_answer(422,
+                       API_TOKEN_ERROR("bad_request", "The idempotency key was used with other details."));
+}
+
+ngx::Answer idempotency_key_deleted()
+{
+    return json_answer(409,
+                       API_TOKEN_ERROR("invalid_action", "The token of this idempotency key was deleted."));
+}
+
+ngx::Answer validation(ngx::Request& request, const json_t* errors)
+{
+    auto text = api_token::dump(errors);
+    if (!text)
+        return unexpected();
+    auto body =
+        ngx::concat(request.pool(), {R"({"code":"validation_errors","errors":)", text.get(),
+                                     R"(,"message":"The request is not valid.","status":"error"})", "\n"});
+    return body.data() ? json_answer(422, body) : unexpected();
+}
+
+ngx::Answer unexpected()
+{
+    return json_answer(NGX_HTTP_INTERNAL_SERVER_ERROR, unexpected_body);
+}
+
+ngx::Answer of(redis::Failure failure)
+{
+    if (failure == redis::Failure::rejected)
+        return unexpected();
+    return json_answer(NGX_HTTP_SERVICE_UNAVAILABLE, unavailable_body).with("Retry-After", "1");
+}
+
+} // namespace errors
+
+std::string_view body_of_status(ngx_uint_t status)
+{
+    switch (status) {
+    case NGX_HTTP_UNAUTHORIZED:
+        return not_authenticated_body;
+    case NGX_HTTP_FORBIDDEN:
+        return not_permitted_body;
+    case NGX_HTTP_NOT_FOUND:
+        return not_found_body;
+    case NGX_HTTP_NOT_ALLOWED:
+        return API_TOKEN_ERROR("bad_request", "The method is not allowed here.");
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return API_TOKEN_ERROR("bad_request", "The body is too large.");
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return unavailable_body;
+    }
+    return status < NGX_HTTP_INTERNAL_SERVER_ERROR
+               ? std::string_view(API_TOKEN_ERROR("bad_request", "The request cannot be read."))
+               : unexpected_body;
+}
+
+} // namespace http

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "ngx/answer.hpp"
+#include "redis/reply.hpp"
+#include "token/json.hpp"
+
+namespace http {
+
+/// The answers that are errors: {"code", "message", "status": "error"}, in the words of the interface.
+namespace errors {
+
+ngx::Answer not_authenticated(ngx::Request& request);
+ngx::Answer not_permitted(ngx::Request& request);
+ngx::Answer not_found();
+ngx::Answer method_not_allowed(std::string_view allowed);
+ngx::Answer unsupported_media_type();
+ngx::Answer bad_json();
+ngx::Answer idempotency_key_used();
+ngx::Answer idempotency_key_deleted();
+ngx::Answer validation(ngx::Request& request, const json_t* errors);
+ngx::Answer unexpected();
+/// 503 with Retry-After, or 500 where trying again does not help.
+ngx::Answer of(redis::Failure failure);
+
+} // namespace errors
+
+/// An answer of JSON that may not be cached.
+ngx::Answer json_answer(ngx_int_t status, std::string_view body);
+
+/// The body for an error that nginx answers with `status` by itself.
+std::string_view body_of_status(ngx_uint_t status);
+
+} // namespace http

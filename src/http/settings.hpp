@@ -1,0 +1,56 @@
+#pragma once
+
+#include "ngx/nginx.hpp"
+#include "store/store.hpp"
+#include "token/create_request.hpp"
+#include "token/key.hpp"
+
+extern "C" {
+extern ngx_module_t ngx_http_api_token_module;
+}
+
+namespace http {
+
+/// What a location is configured with. nginx's configuration fills it in; for requests it is constant.
+struct Settings {
+    store::Store* store;
+    /// Of `const api_token::Key*`: the first signs, all verify. Null where the location has none.
+    ngx_array_t* keys;
+    /// Empty where there is none.
+    ngx_str_t issuer;
+    ngx_str_t audience;
+    time_t ttl;
+    /// 0: off.
+    time_t max_ttl;
+    time_t retention;
+    ngx_flag_t environment_check;
+    /// Whether `api_token;` stands in the location, so that errors of nginx's own are told in JSON.
+    bool serves_api;
+    /// Where that `api_token;` is.
+    ngx_str_t file;
+    ngx_uint_t line;
+    /// api_token_caller; null where it does not stand in the location.
+    ngx_http_complex_value_t* caller_account;
+    ngx_http_complex_value_t* caller_admin_user;
+
+    static const Settings& of(const ngx_http_request_t* r)
+    {
+        return *static_cast<const Settings*>(ngx_http_get_module_loc_conf(r, ngx_http_api_token_module));
+    }
+
+    api_token::CreateRules create_rules() const
+    {
+        return {ttl, max_ttl ? std::optional<api_token::Seconds>(max_ttl) : std::nullopt,
+                environment_check == 1};
+    }
+
+    std::span<const api_token::Key* const> verifying_keys() const
+    {
+        return keys ? std::span(static_cast<const api_token::Key* const*>(keys->elts), keys->nelts)
+                    : std::span<const api_token::Key* const>();
+    }
+
+    const api_token::Key& signing_key() const { return *verifying_keys().front(); }
+};
+
+} // namespace http

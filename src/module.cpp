@@ -1,0 +1,123 @@
+#include "conf/directives.hpp"
+#include "http/context.hpp"
+#include "http/error_filter.hpp"
+#include "http/settings.hpp"
+
+namespace {
+
+using conf::MainSettings;
+using http::Settings;
+
+constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+char off_is_a_time;
+
+ngx_command_t commands[] = {{ngx_string("api_token"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+                             conf::set_api_token, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+                            {ngx_string("api_token_redis"), anywhere | NGX_CONF_1MORE, conf::set_redis,
+                             NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+                            {ngx_string("api_token_key"), anywhere | NGX_CONF_TAKE1, conf::set_key,
+                             NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+                            {ngx_string("api_token_issuer"), anywhere | NGX_CONF_TAKE1, conf::set_claim,
+                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, issuer), nullptr},
+                            {ngx_string("api_token_audience"), anywhere | NGX_CONF_TAKE1, conf::set_claim,
+                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, audience), nullptr},
+                            {ngx_string("api_token_ttl"), anywhere | NGX_CONF_TAKE1, conf::set_time,
+                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, ttl), nullptr},
+                            {ngx_string("api_token_max_ttl"), anywhere | NGX_CONF_TAKE1, conf::set_time,
+                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, max_ttl), &off_is_a_time},
+                            {ngx_string("api_token_retention"), anywhere | NGX_CONF_TAKE1, conf::set_time,
+                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, retention), nullptr},
+                            {ngx_string("api_token_environment_check"), anywhere | NGX_CONF_FLAG,
+                             ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
+                             offsetof(Settings, environment_check), nullptr},
+                            {ngx_string("api_token_caller"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12,
+                             conf::set_caller, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+                            ngx_null_command};
+
+// ---- variables
+
+struct Variable {
+    std::string_view name;
+    std::string_view http::Context::*member;
+};
+
+constexpr Variable variables[] = {
+    {"api_token_created_id", &http::Context::created_id},
+};
+
+ngx_int_t get_variable(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data)
+{
+    auto* context = http::Context::find(r);
+    auto text = context ? context->*reinterpret_cast<const Variable*>(data)->member : std::string_view();
+    value->data = ngx::str(text).data;
+    value->len = static_cast<unsigned>(text.size());
+    value->valid = 1;
+    return NGX_OK;
+}
+
+ngx_int_t add_variables(ngx_conf_t* cf)
+{
+    for (const auto& described : variables) {
+        auto name = ngx::str(described.name);
+        auto* variable = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+        if (!variable)
+            return NGX_ERROR;
+        variable->get_handler = get_variable;
+        variable->data = reinterpret_cast<uintptr_t>(&described);
+    }
+    return NGX_OK;
+}
+
+// ---- the life of the module
+
+void* create_main(ngx_conf_t* cf)
+{
+    auto* settings = static_cast<MainSettings*>(ngx_pcalloc(cf->pool, sizeof(MainSettings)));
+    bool done = settings && ngx_array_init(&settings->stores, cf->pool, 2, sizeof(store::Store*)) == NGX_OK;
+    return done ? settings : nullptr;
+}
+
+ngx_int_t install(ngx_conf_t*)
+{
+    http::install_error_filter();
+    return NGX_OK;
+}
+
+std::span<store::Store*> stores_of(ngx_cycle_t* cycle)
+{
+    auto* settings =
+        static_cast<MainSettings*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_api_token_module));
+    if (!settings)
+        return {};
+    return {static_cast<store::Store**>(settings->stores.elts), settings->stores.nelts};
+}
+
+ngx_int_t start_worker(ngx_cycle_t* cycle)
+{
+    if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE)
+        for (auto* store : stores_of(cycle))
+            store->start(cycle->log);
+    return NGX_OK;
+}
+
+void stop_worker(ngx_cycle_t* cycle)
+{
+    for (auto* store : stores_of(cycle))
+        store->stop();
+}
+
+ngx_http_module_t context = {add_variables, install, create_main,           nullptr,
+                             nullptr,       nullptr, conf::create_location, conf::merge_location};
+
+} // namespace
+
+conf::MainSettings& conf::MainSettings::of(ngx_conf_t* cf)
+{
+    return *static_cast<MainSettings*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_api_token_module));
+}
+
+extern "C" {
+__attribute__((visibility("default"))) ngx_module_t ngx_http_api_token_module = {
+    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, nullptr, nullptr,
+    start_worker,  nullptr,  nullptr,  stop_worker,     nullptr, NGX_MODULE_V1_PADDING};
+}

@@ -1,0 +1,93 @@
+#include "create.hpp"
+
+#include "record.hpp"
+
+namespace store {
+
+namespace {
+
+// KEYS: the token; the account's tokens by inserted_at, by expires_at, by ends_at; the idempotency key, if
+// any ARGV: id, inserted_at, expires_at, ends_at, what was asked for, the token key without its id,
+//       then the fields of the record and their values
+// Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
+// when the key was used for something else, "deleted" when its token is gone.
+const redis::Script script{lua_functions, R"lua(
+if KEYS[5] then
+  local first = redis.call('GET', KEYS[5])
+  if first then
+    if string.sub(first, 33) ~= ARGV[5] then return 'other' end
+    local id = string.sub(first, 1, 32)
+    local fields = record(ARGV[6] .. id)
+    return fields[1] and {id, fields} or 'deleted'
+  end
+  redis.call('SET', KEYS[5], ARGV[1] .. ARGV[5], 'EX', 86400)
+end
+forget(2, ARGV[2])
+redis.call('HSET', KEYS[1], unpack(ARGV, 7))
+redis.call('EXPIREAT', KEYS[1], ARGV[4])
+for i = 2, 4 do redis.call('ZADD', KEYS[i], ARGV[i], ARGV[1]) end
+return 1
+)lua"};
+
+/// The same request means the same token, also when it is repeated later: a time that was not asked for is no
+/// part of it.
+std::string_view fingerprint(ngx_pool_t* pool, const api_token::CreateRequest& wanted)
+{
+    auto expires_at = api_token::format_date_time(wanted.expires_at);
+    std::string_view time(expires_at.data(), expires_at.size());
+    return ngx::concat(pool, {api_token::name(wanted.scope), " ", wanted.environment_id, " ",
+                              wanted.expires_at_given ? time : std::string_view("-")});
+}
+
+} // namespace
+
+Create::Create(ngx::Request& request, Store& store, const api_token::Token& token,
+               const api_token::CreateRequest& wanted, api_token::Seconds retention)
+    : Eval(request, store.connection(), script), request_(request), token_(token)
+{
+    Keys keys(request.pool(), store.prefix());
+    auto token_key = keys.token(token.id);
+    key(token_key);
+    for (auto order : {"inserted_at", "expires_at", "ends_at"})
+        key(keys.account(token.account_id, order));
+    bool is_idempotent = !wanted.idempotency_key.empty();
+    if (is_idempotent)
+        key(keys.idempotency(token.account_id, wanted.idempotency_key));
+
+    argument(token.id)
+        .argument(token.inserted_at)
+        .argument(token.expires_at)
+        .argument(token.expires_at + retention);
+    argument(is_idempotent ? fingerprint(request.pool(), wanted) : "");
+    argument(token_key.substr(0, token_key.size() - ngx_min(token_key.size(), token.id.size())));
+
+    argument("account_id").argument(token.account_id).argument("token_scope").argument(name(token.scope));
+    argument("status")
+        .argument(name(token.stored_status))
+        .argument("inserted_at")
+        .argument(token.inserted_at);
+    argument("updated_at").argument(token.updated_at).argument("expires_at").argument(token.expires_at);
+    if (!token.environment_id.empty())
+        argument("environment_id").argument(token.environment_id);
+    if (!token.created_by_admin_user_id.empty())
+        argument("created_by_admin_user_id").argument(token.created_by_admin_user_id);
+}
+
+api_token::Result<Created, redis::Failure> Create::await_resume() const
+{
+    auto reply = Eval::await_resume();
+    if (!reply)
+        return reply.error();
+    if (reply->integer() == 1)
+        return Created{Created::Outcome::stored, token_};
+    if (reply->text() == "other")
+        return Created{Created::Outcome::key_used_for_other_details, {}};
+    if (reply->text() == "deleted")
+        return Created{Created::Outcome::deleted, {}};
+    auto token = read_record(request_.pool(), (*reply)[0].text(), (*reply)[1]);
+    if (!token)
+        return redis::Failure::rejected;
+    return Created{Created::Outcome::stored, *token};
+}
+
+} // namespace store

@@ -1,0 +1,81 @@
+#include "record.hpp"
+
+#include "token/digest.hpp"
+#include "token/pfid.hpp"
+
+#include <charconv>
+
+namespace store {
+
+const std::string_view lua_functions = R"lua(
+local function record(key)
+  return redis.call('HMGET', key, 'account_id', 'environment_id', 'created_by_admin_user_id', 'token_scope',
+    'status', 'inserted_at', 'updated_at', 'expires_at', 'last_used_at')
+end
+local function forget(from, now)
+  repeat
+    local gone = redis.call('ZRANGEBYSCORE', KEYS[from + 2], '-inf', now, 'LIMIT', 0, 1000)
+    if #gone > 0 then
+      for i = from, from + 2 do redis.call('ZREM', KEYS[i], unpack(gone)) end
+    end
+  until #gone < 1000
+end
+)lua";
+
+namespace {
+
+api_token::Seconds seconds(std::string_view text)
+{
+    api_token::Seconds value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+} // namespace
+
+std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view id, redis::Reply record)
+{
+    auto scope = api_token::parse_scope(record[3].text());
+    auto status = api_token::parse_stored_status(record[4].text());
+    api_token::Token token{
+        .id = ngx::copy(pool, id),
+        .account_id = ngx::copy(pool, record[0].text()),
+        .environment_id = ngx::copy(pool, record[1].text()),
+        .created_by_admin_user_id = ngx::copy(pool, record[2].text()),
+        .inserted_at = seconds(record[5].text()),
+        .updated_at = seconds(record[6].text()),
+        .expires_at = seconds(record[7].text()),
+        .last_used_at = seconds(record[8].text()),
+    };
+    bool has_memory = token.id.data() && token.account_id.data() && token.environment_id.data() &&
+                      token.created_by_admin_user_id.data();
+    if (!scope || !status || !has_memory || !api_token::is_pfid(token.account_id))
+        return std::nullopt;
+    token.scope = *scope;
+    token.stored_status = *status;
+    return token;
+}
+
+std::string_view Keys::token(std::string_view id) const
+{
+    return ngx::concat(pool_, {prefix_, "{", api_token::partition_text(id), "}:token:", id});
+}
+
+std::string_view Keys::account(std::string_view account_id, std::string_view order) const
+{
+    auto partition = api_token::partition_text(account_id);
+    return ngx::concat(pool_, {prefix_, "{", partition, "}:account:", account_id, ":", order});
+}
+
+std::string_view Keys::idempotency(std::string_view account_id, std::string_view key) const
+{
+    auto digest = api_token::sha256(key);
+    if (!digest)
+        return {};
+    auto text = api_token::hex(*digest);
+    auto partition = api_token::partition_text(account_id);
+    return ngx::concat(
+        pool_, {prefix_, "{", partition, "}:idempotency:", account_id, ":", {text.data(), text.size()}});
+}
+
+} // namespace store

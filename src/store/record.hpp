@@ -1,0 +1,35 @@
+#pragma once
+
+#include "ngx/nginx.hpp"
+#include "redis/reply.hpp"
+#include "token/token.hpp"
+
+#include <optional>
+
+namespace store {
+
+/// Lua: record(key) answers what read_record reads, its first element false where there is no such record;
+/// forget(keys of the account's three orders, from, now) takes the members out of them whose records Redis
+/// has dropped.
+extern const std::string_view lua_functions;
+
+/// A token as `record` of lua_functions answered it, its texts copied to the pool. Nothing where there is no
+/// such token, or no memory.
+std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view id, redis::Reply record);
+
+/// The names of the keys in Redis (README, "What is in Redis"). Each is in the hash slot of the partition.
+class Keys {
+public:
+    Keys(ngx_pool_t* pool, std::string_view prefix) : pool_(pool), prefix_(prefix) {}
+
+    std::string_view token(std::string_view id) const;
+    /// `order` is inserted_at, expires_at, or ends_at: when Redis drops the record.
+    std::string_view account(std::string_view account_id, std::string_view order) const;
+    std::string_view idempotency(std::string_view account_id, std::string_view key) const;
+
+private:
+    ngx_pool_t* pool_;
+    std::string_view prefix_;
+};
+
+} // namespace store
