@@ -39,7 +39,7 @@ all: $(MODULE)
 
 $(MODULE): FORCE | deps-build
 	@$(CONFIGURE)
-	@$(inner_make) -f $(OUT)/Makefile -C $(TREE) modules
+	+@$(inner_make) -f $(OUT)/Makefile -C $(TREE) modules
 	@$(if $(NGX_SRC),,cmp -s $(OUT)/$(NAME).so $@ || install -m 644 $(OUT)/$(NAME).so $@)
 
 ## deps            what is missing of Debian's packages; deps-GROUP: of one group
@@ -110,12 +110,12 @@ build/asan/nginx/nginx: build/asan/source/configure
 	@echo "building nginx with AddressSanitizer"
 	@mkdir -p $(@D)
 	@. $(NGX_DEV)/conf_flags; cd $(<D); ./configure $(ASAN_CONFIGURE) --builddir=$(ASAN)/nginx >$(ASAN)/configure.log
-	@$(inner_make) -f $(ASAN)/nginx/Makefile -C $(<D) binary
+	+@$(inner_make) -f $(ASAN)/nginx/Makefile -C $(<D) binary
 
 .PHONY: asan-module
 asan-module: build/asan/source/configure
 	@. $(NGX_DEV)/conf_flags; tools/configure.sh $(ASAN)/source $(ASAN)/module $(ASAN_CONFIGURE) --add-dynamic-module=$(CURDIR)
-	@$(inner_make) -f $(ASAN)/module/Makefile -C $(ASAN)/source modules \
+	+@$(inner_make) -f $(ASAN)/module/Makefile -C $(ASAN)/source modules \
 		CXX_EXTRA="-D_GLIBCXX_ASSERTIONS -fsanitize=undefined -fno-sanitize-recover=undefined"
 
 .PHONY: test-asan test-asan-unit test-asan-nginx

@@ -66,13 +66,13 @@ ngx::Answer bad_json()
 
 ngx::Answer idempotency_key_used()
 {
-    return json_answer(422,
+    return json_answer(ngx::unprocessable_entity,
                        API_TOKEN_ERROR("bad_request", "The idempotency key was used with other details."));
 }
 
 ngx::Answer idempotency_key_deleted()
 {
-    return json_answer(409,
+    return json_answer(NGX_HTTP_CONFLICT,
                        API_TOKEN_ERROR("invalid_action", "The token of this idempotency key was deleted."));
 }
 
@@ -84,7 +84,7 @@ ngx::Answer validation(ngx::Request& request, const json_t* errors)
     auto body =
         ngx::concat(request.pool(), {R"({"code":"validation_errors","errors":)", text.get(),
                                      R"(,"message":"The request is not valid.","status":"error"})", "\n"});
-    return body.data() ? json_answer(422, body) : unexpected();
+    return body.data() ? json_answer(ngx::unprocessable_entity, body) : unexpected();
 }
 
 ngx::Answer unexpected()

@@ -21,6 +21,8 @@ ngx_int_t Answer::send(ngx_http_request_t* r) const
 
     r->err_status = 0;
     r->headers_out.status = static_cast<ngx_uint_t>(status);
+    if (status == unprocessable_entity)
+        r->headers_out.status_line = str("422 Unprocessable Entity");
     r->headers_out.content_type = str(content_type);
     r->headers_out.content_type_len = content_type.size();
     r->headers_out.content_type_lowcase = nullptr;

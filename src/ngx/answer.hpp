@@ -7,6 +7,9 @@
 
 namespace ngx {
 
+/// A status that nginx has no name for.
+inline constexpr ngx_int_t unprocessable_entity = 422;
+
 /// What a content coroutine answers with. Body and headers live as long as the request.
 struct Answer {
     struct Header {

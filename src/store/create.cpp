@@ -6,9 +6,10 @@ namespace store {
 
 namespace {
 
-// KEYS: the token; the account's tokens by inserted_at, by expires_at, by ends_at; the idempotency key, if
-// any ARGV: id, inserted_at, expires_at, ends_at, what was asked for, the token key without its id,
-//       then the fields of the record and their values
+// KEYS: the token; the account's three orders; the idempotency key, if any
+// ARGV: id, inserted_at, expires_at, end of the record, what was asked for, the token key without its id,
+// account_id,
+//       token_scope, then those fields that may be null, and their values
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
 // when the key was used for something else, "deleted" when its token is gone.
 const redis::Script script{lua_functions, R"lua(
@@ -22,10 +23,12 @@ if KEYS[5] then
   end
   redis.call('SET', KEYS[5], ARGV[1] .. ARGV[5], 'EX', 86400)
 end
-forget(2, ARGV[2])
-redis.call('HSET', KEYS[1], unpack(ARGV, 7))
+forget({KEYS[2], KEYS[3], KEYS[4]}, ARGV[6], ARGV[2], 100)
+redis.call('HSET', KEYS[1], 'account_id', ARGV[7], 'token_scope', ARGV[8], 'status', 'active',
+  'inserted_at', ARGV[2], 'updated_at', ARGV[2], 'expires_at', ARGV[3], unpack(ARGV, 9))
 redis.call('EXPIREAT', KEYS[1], ARGV[4])
-for i = 2, 4 do redis.call('ZADD', KEYS[i], ARGV[i], ARGV[1]) end
+redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 return 1
 )lua"};
 
@@ -61,12 +64,7 @@ Create::Create(ngx::Request& request, Store& store, const api_token::Token& toke
     argument(is_idempotent ? fingerprint(request.pool(), wanted) : "");
     argument(token_key.substr(0, token_key.size() - ngx_min(token_key.size(), token.id.size())));
 
-    argument("account_id").argument(token.account_id).argument("token_scope").argument(name(token.scope));
-    argument("status")
-        .argument(name(token.stored_status))
-        .argument("inserted_at")
-        .argument(token.inserted_at);
-    argument("updated_at").argument(token.updated_at).argument("expires_at").argument(token.expires_at);
+    argument(token.account_id).argument(name(token.scope));
     if (!token.environment_id.empty())
         argument("environment_id").argument(token.environment_id);
     if (!token.created_by_admin_user_id.empty())

@@ -12,13 +12,30 @@ local function record(key)
   return redis.call('HMGET', key, 'account_id', 'environment_id', 'created_by_admin_user_id', 'token_scope',
     'status', 'inserted_at', 'updated_at', 'expires_at', 'last_used_at')
 end
-local function forget(from, now)
-  repeat
-    local gone = redis.call('ZRANGEBYSCORE', KEYS[from + 2], '-inf', now, 'LIMIT', 0, 1000)
-    if #gone > 0 then
-      for i = from, from + 2 do redis.call('ZREM', KEYS[i], unpack(gone)) end
+local function drop(orders, ids)
+  for _, key in ipairs(orders) do redis.call('ZREM', key, unpack(ids)) end
+end
+local function look_at(ids, orders, token_key, now)
+  local gone = {}
+  for _, id in ipairs(ids) do
+    local left = redis.call('PTTL', token_key .. id)
+    if left == -2 then
+      gone[#gone + 1] = id
+    else
+      redis.call('ZADD', orders[3], left == -1 and 'inf' or now + math.floor(left / 1000), id)
     end
-  until #gone < 1000
+  end
+  if #gone > 0 then drop(orders, gone) end
+end
+local function forget(orders, token_key, now, most)
+  local first = redis.call('ZRANGE', orders[2], 0, 0, 'WITHSCORES')[2]
+  if not first or tonumber(first) > tonumber(now) then return end
+  local new = redis.call('ZCOUNT', orders[2], '-inf', now) - redis.call('ZCARD', orders[3])
+  if new > 0 then
+    local oldest = math.max(new - most, 0)
+    look_at(redis.call('ZREVRANGEBYSCORE', orders[2], now, '-inf', 'LIMIT', oldest, most), orders, token_key, now)
+  end
+  look_at(redis.call('ZRANGEBYSCORE', orders[3], '-inf', now, 'LIMIT', 0, most), orders, token_key, now)
 end
 )lua";
 

@@ -8,9 +8,13 @@
 
 namespace store {
 
-/// Lua: record(key) answers what read_record reads, its first element false where there is no such record;
-/// forget(keys of the account's three orders, from, now) takes the members out of them whose records Redis
-/// has dropped.
+/// Lua that the scripts share. An account has three orders, in this order: all its tokens by inserted_at and
+/// by expires_at, and those that have expired but are still kept, by when Redis drops them.
+///   record(key): what read_record reads; its first element is false where there is no such record.
+///   forget(orders, token key without its id, now, most): takes tokens out of the orders that Redis has
+///   dropped. A
+///     token is looked at when it has expired and when its record ends, at most `most` each at a time.
+///   drop(orders, ids)
 extern const std::string_view lua_functions;
 
 /// A token as `record` of lua_functions answered it, its texts copied to the pool. Nothing where there is no
@@ -23,7 +27,7 @@ public:
     Keys(ngx_pool_t* pool, std::string_view prefix) : pool_(pool), prefix_(prefix) {}
 
     std::string_view token(std::string_view id) const;
-    /// `order` is inserted_at, expires_at, or ends_at: when Redis drops the record.
+    /// `order` is inserted_at, expires_at or ends_at.
     std::string_view account(std::string_view account_id, std::string_view order) const;
     std::string_view idempotency(std::string_view account_id, std::string_view key) const;
 

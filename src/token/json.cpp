@@ -81,7 +81,10 @@ std::unique_ptr<char, JsonTextRelease> dump(const json_t* value)
     return std::unique_ptr<char, JsonTextRelease>(json_dumps(value, JSON_COMPACT));
 }
 
-bool is_utf8(std::string_view text) { return Json(json_stringn(text.data(), text.size())) != nullptr; }
+bool is_utf8(std::string_view text)
+{
+    return Json(json_stringn(text.data(), text.size())) != nullptr;
+}
 
 std::string_view json_text(const json_t* value)
 {
