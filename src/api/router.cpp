@@ -3,10 +3,14 @@
 #include "auth/caller.hpp"
 #include "http/errors.hpp"
 #include "routes.hpp"
+#include "token/pfid.hpp"
 
 namespace api {
 
 namespace {
+
+using api_token::Action;
+using Coroutine = ngx::Content (*)(ngx::Request&);
 
 ngx::Content not_authenticated(ngx::Request& request)
 {
@@ -18,8 +22,28 @@ ngx::Content not_found(ngx::Request&)
 }
 ngx::Content collection_method(ngx::Request&)
 {
+    co_return http::errors::method_not_allowed("GET, HEAD, POST");
+}
+ngx::Content token_method(ngx::Request&)
+{
+    co_return http::errors::method_not_allowed("GET, HEAD, DELETE");
+}
+ngx::Content transition_method(ngx::Request&)
+{
     co_return http::errors::method_not_allowed("POST");
 }
+
+struct Route {
+    Coroutine coroutine;
+    /// By the words of $api_token_action; empty for what is answered with an error.
+    std::string_view operation;
+    Action action{};
+};
+
+constexpr struct {
+    std::string_view segment;
+    Action action;
+} transitions[] = {{"activate", Action::activate}, {"revoke", Action::revoke}, {"suspend", Action::suspend}};
 
 /// The path below the location: below the text that a prefix or exact location is named by, below the last
 /// segment `api_token` of a location that is a regular expression.
@@ -39,13 +63,57 @@ std::string_view path_below(ngx_http_request_t* r)
     return path.substr(ngx_min(root, path.size()));
 }
 
-using Route = ngx::Content (*)(ngx::Request&);
-
-Route find_route(ngx_http_request_t* r)
+/// Whether the location's name ends in a slash, which the path below it then lacks.
+bool ends_in_slash(ngx_http_request_t* r)
 {
-    if (!path_below(r).empty())
-        return not_found;
-    return r->method == NGX_HTTP_POST ? create : collection_method;
+    auto* location =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return ngx::view(location->name).ends_with('/');
+}
+
+Route route_of_collection(ngx_uint_t method)
+{
+    if (method == NGX_HTTP_POST)
+        return {create, "create"};
+    if (method & (NGX_HTTP_GET | NGX_HTTP_HEAD))
+        return {list, "list"};
+    return {collection_method, {}};
+}
+
+Route route_of_token(ngx_uint_t method)
+{
+    if (method & (NGX_HTTP_GET | NGX_HTTP_HEAD))
+        return {retrieve, "retrieve"};
+    if (method == NGX_HTTP_DELETE)
+        return {remove, "delete", Action::remove};
+    return {token_method, {}};
+}
+
+Route route_of_transition(ngx_uint_t method, std::string_view segment)
+{
+    for (const auto& known : transitions)
+        if (segment == known.segment)
+            return method == NGX_HTTP_POST ? Route{transition, known.segment, known.action}
+                                           : Route{transition_method, {}};
+    return {not_found, {}};
+}
+
+/// The paths below the location: none, /ID, /ID/TRANSITION.
+Route find_route(ngx_http_request_t* r, std::string_view& target_id)
+{
+    auto path = path_below(r);
+    if (path.empty())
+        return route_of_collection(r->method);
+    if (path.front() == '/')
+        path.remove_prefix(1);
+    else if (!ends_in_slash(r))
+        return {not_found, {}};
+    auto slash = path.find('/');
+    if (!api_token::is_pfid(path.substr(0, slash)))
+        return {not_found, {}};
+    target_id = path.substr(0, slash);
+    return slash == path.npos ? route_of_token(r->method)
+                              : route_of_transition(r->method, path.substr(slash + 1));
 }
 
 } // namespace
@@ -59,7 +127,10 @@ ngx_int_t handle(ngx_http_request_t* r)
     if (!caller)
         return ngx::serve(r, not_authenticated);
     context->caller = *caller;
-    return ngx::serve(r, find_route(r));
+    auto route = find_route(r, context->target_id);
+    context->operation = route.operation;
+    context->action = route.action;
+    return ngx::serve(r, route.coroutine);
 }
 
 } // namespace api

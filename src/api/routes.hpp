@@ -4,7 +4,13 @@
 
 namespace api {
 
-/// POST /: makes a token.
+// The coroutines of the routes. The request's Context says who calls, and to which token it is done.
+
 ngx::Content create(ngx::Request& request);
+ngx::Content list(ngx::Request& request);
+ngx::Content retrieve(ngx::Request& request);
+/// suspend, activate and revoke
+ngx::Content transition(ngx::Request& request);
+ngx::Content remove(ngx::Request& request);
 
 } // namespace api

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "settings.hpp"
+#include "token/token.hpp"
 
 #include <string_view>
 
@@ -21,6 +22,10 @@ struct Context {
     /// Whether nginx's own error page is to be replaced.
     bool replaces_body = false;
     Caller caller;
+    /// What the route does, and to which token, where it does it to one.
+    std::string_view operation;
+    api_token::Action action{};
+    std::string_view target_id;
     std::string_view created_id;
 
     /// Null where the request has none.

@@ -64,6 +64,25 @@ ngx::Answer bad_json()
         API_TOKEN_ERROR("bad_request", "The body must be a JSON object in UTF-8, no member twice."));
 }
 
+ngx::Answer bad_query(ngx::Request& request, std::string_view sentence)
+{
+    auto body = ngx::concat(
+        request.pool(), {R"({"code":"bad_request","message":")", sentence, R"(","status":"error"})", "\n"});
+    return body.data() ? json_answer(NGX_HTTP_BAD_REQUEST, body) : unexpected();
+}
+
+ngx::Answer body_not_wanted()
+{
+    return json_answer(NGX_HTTP_BAD_REQUEST,
+                       API_TOKEN_ERROR("bad_request", "The body must be empty, or an empty JSON object."));
+}
+
+ngx::Answer invalid_action()
+{
+    return json_answer(NGX_HTTP_CONFLICT,
+                       API_TOKEN_ERROR("invalid_action", "The token's status does not allow this."));
+}
+
 ngx::Answer idempotency_key_used()
 {
     return json_answer(ngx::unprocessable_entity,

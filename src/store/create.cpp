@@ -49,9 +49,8 @@ Create::Create(ngx::Request& request, Store& store, const api_token::Token& toke
     : Eval(request, store.connection(), script), request_(request), token_(token)
 {
     Keys keys(request.pool(), store.prefix());
-    auto token_key = keys.token(token.id);
-    key(token_key);
-    for (auto order : {"inserted_at", "expires_at", "ends_at"})
+    key(keys.token(token.id));
+    for (auto order : account_orders)
         key(keys.account(token.account_id, order));
     bool is_idempotent = !wanted.idempotency_key.empty();
     if (is_idempotent)
@@ -62,7 +61,7 @@ Create::Create(ngx::Request& request, Store& store, const api_token::Token& toke
         .argument(token.expires_at)
         .argument(token.expires_at + retention);
     argument(is_idempotent ? fingerprint(request.pool(), wanted) : "");
-    argument(token_key.substr(0, token_key.size() - ngx_min(token_key.size(), token.id.size())));
+    argument(keys.tokens(token.id));
 
     argument(token.account_id).argument(name(token.scope));
     if (!token.environment_id.empty())

@@ -73,6 +73,16 @@ std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view i
     return token;
 }
 
+std::string_view Keys::tokens(std::string_view id) const
+{
+    return ngx::concat(pool_, {prefix_, "{", api_token::partition_text(id), "}:token:"});
+}
+
+std::string_view Keys::accounts(std::string_view id) const
+{
+    return ngx::concat(pool_, {prefix_, "{", api_token::partition_text(id), "}:account:"});
+}
+
 std::string_view Keys::token(std::string_view id) const
 {
     return ngx::concat(pool_, {prefix_, "{", api_token::partition_text(id), "}:token:", id});

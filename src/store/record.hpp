@@ -4,6 +4,7 @@
 #include "redis/reply.hpp"
 #include "token/token.hpp"
 
+#include <array>
 #include <optional>
 
 namespace store {
@@ -21,15 +22,25 @@ extern const std::string_view lua_functions;
 /// such token, or no memory.
 std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view id, redis::Reply record);
 
-/// The names of the keys in Redis (README, "What is in Redis"). Each is in the hash slot of the partition.
+/// The names of an account's three orders.
+inline constexpr std::array<std::string_view, 3> account_orders = {"inserted_at", "expires_at", "ends_at"};
+
+/// The names of the keys in Redis. All of an account's are in the hash slot of its partition. A name has a
+/// null pointer where there was no memory for it.
 class Keys {
 public:
     Keys(ngx_pool_t* pool, std::string_view prefix) : pool_(pool), prefix_(prefix) {}
 
     std::string_view token(std::string_view id) const;
-    /// `order` is inserted_at, expires_at or ends_at.
     std::string_view account(std::string_view account_id, std::string_view order) const;
     std::string_view idempotency(std::string_view account_id, std::string_view key) const;
+
+    /// What the names of the tokens, and of the accounts, of that id's partition begin with.
+    std::string_view tokens(std::string_view id) const;
+    std::string_view accounts(std::string_view id) const;
+
+    /// The channel on which the id of each token is published whose status changed.
+    std::string_view changes() const { return ngx::concat(pool_, {prefix_, "changes"}); }
 
 private:
     ngx_pool_t* pool_;

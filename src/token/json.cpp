@@ -76,6 +76,12 @@ Json parse_json_object(std::string_view text)
     return value;
 }
 
+bool is_empty_object(std::string_view text)
+{
+    auto object = parse_json_object(text);
+    return object && json_object_size(object.get()) == 0;
+}
+
 std::unique_ptr<char, JsonTextRelease> dump(const json_t* value)
 {
     return std::unique_ptr<char, JsonTextRelease>(json_dumps(value, JSON_COMPACT));

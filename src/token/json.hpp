@@ -22,6 +22,9 @@ using Json = std::unique_ptr<json_t, JsonRelease>;
 /// text behind it.
 Json parse_json_object(std::string_view text);
 
+/// Whether `text` is a JSON object without a member.
+bool is_empty_object(std::string_view text);
+
 struct JsonTextRelease {
     void operator()(char* text) const { std::free(text); }
 };

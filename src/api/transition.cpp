@@ -1,0 +1,32 @@
+#include "details.hpp"
+#include "routes.hpp"
+
+#include "http/context.hpp"
+#include "http/errors.hpp"
+#include "store/transition.hpp"
+
+namespace api {
+
+ngx::Content transition(ngx::Request& request)
+{
+    const auto& settings = http::Settings::of(request.r());
+    const auto& context = *http::Context::find(request.r());
+
+    auto body = co_await request.body();
+    if (body.status != NGX_OK)
+        co_return ngx::Answer::of_nginx(body.status);
+    if (!body.text.empty() && !api_token::is_empty_object(body.text))
+        co_return http::errors::body_not_wanted();
+
+    auto applied = co_await store::Apply(request, *settings.store, context.action, context.target_id,
+                                         context.caller.account_id, settings.retention);
+    if (!applied)
+        co_return http::errors::of(applied.error());
+    if (applied->outcome == store::Transition::Outcome::missing)
+        co_return http::errors::not_found();
+    if (applied->outcome == store::Transition::Outcome::not_allowed)
+        co_return http::errors::invalid_action();
+    co_return details_answer(request, applied->token);
+}
+
+} // namespace api

@@ -1,0 +1,62 @@
+#include "list.hpp"
+
+#include "record.hpp"
+
+namespace store {
+
+namespace {
+
+// KEYS: the account's three orders
+// ARGV: the token key without its id, now, which order, ZRANGE or ZREVRANGE, the first and the last place
+// Answers how many tokens the account has, then the id and the record of each token of the page.
+const redis::Script script{lua_functions, R"lua(
+local token_key, now, order, range, first, last = unpack(ARGV)
+forget(KEYS, token_key, now, 10000)
+while true do
+  local page, gone = {redis.call('ZCARD', KEYS[1])}, {}
+  for _, id in ipairs(redis.call(range, KEYS[tonumber(order)], first, last)) do
+    local fields = record(token_key .. id)
+    if not fields[1] then gone[#gone + 1] = id end
+    page[#page + 1] = id
+    page[#page + 1] = fields
+  end
+  if #gone == 0 then return page end
+  drop(KEYS, gone)
+end
+)lua"};
+
+} // namespace
+
+List::List(ngx::Request& request, Store& store, std::string_view account_id,
+           const api_token::ListQuery& query)
+    : Eval(request, store.connection(), script), request_(request)
+{
+    Keys keys(request.pool(), store.prefix());
+    for (auto order : account_orders)
+        key(keys.account(account_id, order));
+    argument(keys.tokens(account_id)).argument(request.now());
+    argument(query.order == api_token::Order::inserted_at ? "1" : "2");
+    argument(query.descending ? "ZREVRANGE" : "ZRANGE");
+    argument(query.offset).argument(query.offset + query.page_size - 1);
+}
+
+api_token::Result<Page, redis::Failure> List::await_resume() const
+{
+    auto reply = Eval::await_resume();
+    if (!reply)
+        return reply.error();
+    auto count = reply->size() / 2;
+    auto* memory = ngx_palloc(request_.pool(), ngx_max(count, std::size_t(1)) * sizeof(api_token::Token));
+    if (!memory)
+        return redis::Failure::unavailable;
+    auto* tokens = static_cast<api_token::Token*>(memory);
+    for (std::size_t i = 0; i < count; i++) {
+        auto token = read_record(request_.pool(), (*reply)[2 * i + 1].text(), (*reply)[2 * i + 2]);
+        if (!token)
+            return redis::Failure::rejected;
+        new (&tokens[i]) api_token::Token(*token);
+    }
+    return Page{(*reply)[0].integer(), {tokens, count}};
+}
+
+} // namespace store
