@@ -6,6 +6,8 @@ package ApiToken;
 #   $TEST_NGINX_DATA                            t/data
 #   $TEST_NGINX_KEYS                            an empty folder for keys, gone at the end
 #
+# A section `steps`, a function, is run while nginx serves a block's configuration, instead of its request.
+#
 # A block fails if nginx's log, up to its exit, has an alert or a sanitizer's report that
 # its error_log or shutdown_error_log section does not name. This needs no place in the plan.
 
@@ -15,6 +17,7 @@ use warnings;
 use File::Path ();
 use File::Spec;
 use File::Temp ();
+use HTTP::Tiny;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP     ();
@@ -93,9 +96,19 @@ END {
     }
 }
 
+use Test::Base::Filter ();
 use Test::Nginx::Socket -Base;
 
-our @EXPORT = qw(redis json b64url_decode);
+our @EXPORT = qw(redis json b64url_decode
+    $account $environment $admin_user $pfid $time
+    test_key write_key api request post is_answer error_body invalid jwt connect_to_nginx talk);
+
+# the ids of the interface's page, all of one partition
+our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
+our $environment = '013xrzp12g3nqk8nzxvq7jm2arsfg5h1';
+our $admin_user  = '013xrzp12g3nqk8nh0qrc2b1jfanmvb9';
+our $pfid        = qr/[0-7][0-9abcdefghjkmnpqrstvwxyz]{31}/;
+our $time        = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/;
 
 add_block_preprocessor(sub {
     my $block = shift;
@@ -141,6 +154,28 @@ sub check_log (@) {
     *Test::Nginx::Util::check_prev_block_shutdown_error_log = sub () { check_log(); $shutdown->() };
 }
 
+{
+    no warnings 'redefine';
+
+    # in the package of the test, strict, and an error is no text for nginx.conf
+    *Test::Base::Filter::eval = sub {
+        my ($self, $code) = @_;
+        my @values = CORE::eval("package main; use strict; use warnings; $code");
+        die "$code\n$@" if $@;
+        return @values;
+    };
+
+    my $request = $Test::Nginx::Util::RunTestHelper;
+    $Test::Nginx::Util::RunTestHelper = sub ($$) {
+        my ($block, $dry_run, $round) = @_;
+        my $steps = $block->steps or return $request->(@_);
+        my $failed = grep { !$_ } Test::More->builder->summary;
+        $steps->();
+        Test::More::diag('in ' . $block->name) if $failed < grep { !$_ } Test::More->builder->summary;
+        $Test::Nginx::Util::CheckErrorLog->($block, undef, $dry_run, $round, 0);
+    };
+}
+
 # what redis-cli prints for a command, without the last newline
 sub redis (@) {
     open my $cli, '-|', 'redis-cli', '-s', $ENV{TEST_NGINX_REDIS}, @_ or die "redis-cli: $!\n";
@@ -156,6 +191,98 @@ sub json ($) {
 
 sub b64url_decode ($) {
     return MIME::Base64::decode_base64url($_[0]);
+}
+
+# ---- configuration
+
+# a key of t/data/keys.json: the text of its file
+sub test_key ($;$) {
+    my ($name, %more) = ($_[0], %{$_[1] // {}});
+    open my $in, '<', "$ENV{TEST_NGINX_DATA}/keys.json" or die "keys.json: $!\n";
+    my $keys = json(join '', <$in>);
+    return $keys->{pem}{$name} // JSON::PP->new->canonical->encode({%{$keys->{jwk}{$name}}, %more});
+}
+
+# a file of $TEST_NGINX_KEYS that only its owner may read; answers its path
+sub write_key ($$) {
+    my ($name, $text) = @_;
+    my $path = "$ENV{TEST_NGINX_KEYS}/$name";
+    open my $out, '>', $path or die "$path: $!\n";
+    chmod 0600, $path;
+    print $out $text;
+    close $out or die "$path: $!\n";
+    return $path;
+}
+
+# the location of the API with these directives, and with those it cannot do without
+sub api (@) {
+    my $text = join '', map { "    $_;\n" } @_;
+    my %needed = (
+        api_token_redis  => "unix:$ENV{TEST_NGINX_REDIS}",
+        api_token_key    => "$ENV{TEST_NGINX_KEYS}/hs256.jwk",
+        api_token_caller => "account=$account",
+    );
+    write_key('hs256.jwk', test_key('hs256')) if !-e $needed{api_token_key};
+    $text .= join '', map { $text =~ /\b$_ / ? () : "    $_ $needed{$_};\n" } sort keys %needed;
+    return "location /api/v1/api_token {\n    api_token;\n$text}\n";
+}
+
+# ---- requests
+
+# a request to a path below the API; HTTP::Tiny's answer
+sub request ($$;$$) {
+    my ($method, $path, $body, $headers) = @_;
+    $headers = {'Content-Type' => 'application/json', %{$headers // {}}};
+    delete @$headers{grep { !defined $headers->{$_} } keys %$headers};
+    my $url = "http://127.0.0.1:$Test::Nginx::Util::ServerPortForClient/api/v1/api_token$path";
+    return HTTP::Tiny->new(keep_alive => 0, timeout => 10, agent => 'test')
+        ->request($method, $url, {headers => $headers, defined $body ? (content => $body) : ()});
+}
+
+# a create; a body that is no text is written as JSON
+sub post ($;$) {
+    my ($body, $headers) = @_;
+    return request(POST => '', ref $body ? JSON::PP::encode_json($body) : $body, $headers);
+}
+
+sub error_body ($$) {
+    return qq({"code":"$_[0]","message":"$_[1]","status":"error"}\n);
+}
+
+# the body of validation_errors, from the JSON of its member `errors`
+sub invalid ($) {
+    return qq({"code":"validation_errors","errors":$_[0],"message":"The request is not valid.","status":"error"}\n);
+}
+
+# status, body and the headers that every answer has; the body a text or a pattern
+sub is_answer ($$$$) {
+    my ($answer, $status, $body, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $head = join ' ', $answer->{status}, map { $answer->{headers}{$_} // '-' } qw(content-type cache-control content-length);
+    Test::More::is($head, "$status application/json no-store " . length $answer->{content}, "$name: status and headers");
+    ref $body ? Test::More::like($answer->{content}, $body, "$name: body")
+              : Test::More::is($answer->{content}, $body, "$name: body");
+}
+
+# a JWT's header and claims, as JSON, and its signature; or those of an answer
+sub jwt ($) {
+    my $text = ref $_[0] ? json($_[0]{content})->{token} : $_[0];
+    return map { b64url_decode($_) } split /\./, $text;
+}
+
+sub connect_to_nginx () {
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Test::Nginx::Util::ServerPortForClient)
+        // die "nginx: $!\n";
+}
+
+# all that nginx answers to these pieces of bytes, up to its end of the connection
+sub talk (@) {
+    my $nginx = connect_to_nginx();
+    $nginx->autoflush(1);
+    $nginx->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);
+    print $nginx $_ for @_;
+    local $/;
+    return scalar <$nginx>;
 }
 
 1;
