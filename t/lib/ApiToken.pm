@@ -242,7 +242,7 @@ sub request ($$;$$) {
 # a create; a body that is no text is written as JSON
 sub post ($;$) {
     my ($body, $headers) = @_;
-    return request(POST => '', ref $body ? JSON::PP::encode_json($body) : $body, $headers);
+    return request(POST => '', ref $body ? JSON::PP->new->canonical->encode($body) : $body, $headers);
 }
 
 sub error_body ($$) {
