@@ -17,7 +17,6 @@ use warnings;
 use File::Path ();
 use File::Spec;
 use File::Temp ();
-use HTTP::Tiny;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP     ();
@@ -101,7 +100,7 @@ use Test::Nginx::Socket -Base;
 
 our @EXPORT = qw(redis json b64url_decode
     $account $environment $admin_user $pfid $time
-    test_key write_key api request post is_answer error_body invalid jwt connect_to_nginx talk);
+    test_key write_key api request post is_answer error_body invalid jwt connect_to_nginx talk answers);
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -229,14 +228,31 @@ sub api (@) {
 
 # ---- requests
 
-# a request to a path below the API; HTTP::Tiny's answer
+# a request to a path below the API; a header that is undef is not sent
 sub request ($$;$$) {
     my ($method, $path, $body, $headers) = @_;
-    $headers = {'Content-Type' => 'application/json', %{$headers // {}}};
-    delete @$headers{grep { !defined $headers->{$_} } keys %$headers};
-    my $url = "http://127.0.0.1:$Test::Nginx::Util::ServerPortForClient/api/v1/api_token$path";
-    return HTTP::Tiny->new(keep_alive => 0, timeout => 10, agent => 'test')
-        ->request($method, $url, {headers => $headers, defined $body ? (content => $body) : ()});
+    my %headers = (
+        Host => 'localhost', Connection => 'close', 'Content-Type' => 'application/json',
+        defined $body ? ('Content-Length' => length $body) : (), %{$headers // {}},
+    );
+    my $head = join '', map { defined $headers{$_} ? "$_: $headers{$_}\r\n" : () } sort keys %headers;
+    return (answers(talk("$method /api/v1/api_token$path HTTP/1.1\r\n$head\r\n" . ($body // ''))))[0];
+}
+
+# the answers in what nginx sent, each {status, reason, headers, content}
+sub answers ($) {
+    my ($text, @answers) = @_;
+    while ($text =~ s/^HTTP\/1\.[01] (\d+) ([^\r]*)\r\n(.*?)\r\n\r\n//s || $text =~ s/^HTTP\/1\.[01] (\d+) ([^\r]*)\r\n()\r\n//) {
+        my %answer = (status => $1, reason => $2, headers => {});
+        for my $header (split /\r\n/, $3) {
+            my ($name, $value) = split /: */, $header, 2;
+            $answer{headers}{lc $name} = defined $answer{headers}{lc $name} ? "$answer{headers}{lc $name}, $value" : $value;
+        }
+        $answer{content} = substr $text, 0, $answer{headers}{'content-length'} // 0, '';
+        push @answers, \%answer;
+    }
+    die "no answer: $text\n" if $text ne '' || !@answers;
+    return @answers;
 }
 
 # a create; a body that is no text is written as JSON
@@ -282,7 +298,7 @@ sub talk (@) {
     $nginx->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);
     print $nginx $_ for @_;
     local $/;
-    return scalar <$nginx>;
+    return scalar <$nginx> // '';
 }
 
 1;
