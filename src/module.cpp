@@ -1,3 +1,5 @@
+#include "auth/check.hpp"
+#include "auth/variables.hpp"
 #include "conf/directives.hpp"
 #include "http/context.hpp"
 #include "http/error_filter.hpp"
@@ -11,44 +13,61 @@ using http::Settings;
 constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 char off_is_a_time;
 
-ngx_command_t commands[] = {{ngx_string("api_token"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
-                             conf::set_api_token, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-                            {ngx_string("api_token_redis"), anywhere | NGX_CONF_1MORE, conf::set_redis,
-                             NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-                            {ngx_string("api_token_key"), anywhere | NGX_CONF_TAKE1, conf::set_key,
-                             NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-                            {ngx_string("api_token_issuer"), anywhere | NGX_CONF_TAKE1, conf::set_claim,
-                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, issuer), nullptr},
-                            {ngx_string("api_token_audience"), anywhere | NGX_CONF_TAKE1, conf::set_claim,
-                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, audience), nullptr},
-                            {ngx_string("api_token_ttl"), anywhere | NGX_CONF_TAKE1, conf::set_time,
-                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, ttl), nullptr},
-                            {ngx_string("api_token_max_ttl"), anywhere | NGX_CONF_TAKE1, conf::set_time,
-                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, max_ttl), &off_is_a_time},
-                            {ngx_string("api_token_retention"), anywhere | NGX_CONF_TAKE1, conf::set_time,
-                             NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, retention), nullptr},
-                            {ngx_string("api_token_environment_check"), anywhere | NGX_CONF_FLAG,
-                             ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
-                             offsetof(Settings, environment_check), nullptr},
-                            {ngx_string("api_token_caller"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12,
-                             conf::set_caller, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
-                            ngx_null_command};
+ngx_command_t commands[] = {
+    {ngx_string("api_token"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_api_token,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("api_token_redis"), anywhere | NGX_CONF_1MORE, conf::set_redis, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
+    {ngx_string("api_token_key"), anywhere | NGX_CONF_TAKE1, conf::set_key, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
+    {ngx_string("api_token_issuer"), anywhere | NGX_CONF_TAKE1, conf::set_claim, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(Settings, issuer), nullptr},
+    {ngx_string("api_token_audience"), anywhere | NGX_CONF_TAKE1, conf::set_claim, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(Settings, audience), nullptr},
+    {ngx_string("api_token_ttl"), anywhere | NGX_CONF_TAKE1, conf::set_time, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(Settings, ttl), nullptr},
+    {ngx_string("api_token_max_ttl"), anywhere | NGX_CONF_TAKE1, conf::set_time, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(Settings, max_ttl), &off_is_a_time},
+    {ngx_string("api_token_retention"), anywhere | NGX_CONF_TAKE1, conf::set_time, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(Settings, retention), nullptr},
+    {ngx_string("api_token_environment_check"), anywhere | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(Settings, environment_check), nullptr},
+    {ngx_string("api_token_caller"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12, conf::set_caller,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("api_token_admin_key"), anywhere | NGX_CONF_TAKE123, conf::set_admin_key,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("auth_api_token"), anywhere | NGX_CONF_TAKE123, conf::set_auth, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
+    {ngx_string("api_token_cache"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE123, conf::set_cache,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("api_token_last_used"), anywhere | NGX_CONF_TAKE1, conf::set_time, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(Settings, last_used_interval), &off_is_a_time},
+    ngx_null_command};
 
 // ---- variables
 
 struct Variable {
     std::string_view name;
-    std::string_view http::Context::*member;
+    auth::Text (*read)(ngx_http_request_t* r);
 };
 
 constexpr Variable variables[] = {
-    {"api_token_created_id", &http::Context::created_id},
+    {"api_token_id", auth::token_id},
+    {"api_token_account_id", auth::account_id},
+    {"api_token_environment_id", auth::environment_id},
+    {"api_token_scope", auth::scope},
+    {"api_token_expires_at", auth::expires_at},
+    {"api_token_admin_user_id", auth::admin_user_id},
+    {"api_token_error", auth::error},
+    {"api_token_created_id", auth::created_id},
+    {"api_token_action", auth::action},
+    {"api_token_target_id", auth::target_id},
+    {"api_token_actor_id", auth::actor_id},
 };
 
 ngx_int_t get_variable(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data)
 {
-    auto* context = http::Context::find(r);
-    auto text = context ? context->*reinterpret_cast<const Variable*>(data)->member : std::string_view();
+    auto text = reinterpret_cast<const Variable*>(data)->read(r);
     value->data = ngx::str(text).data;
     value->len = static_cast<unsigned>(text.size());
     value->valid = 1;
@@ -77,32 +96,48 @@ void* create_main(ngx_conf_t* cf)
     return done ? settings : nullptr;
 }
 
-ngx_int_t install(ngx_conf_t*)
+bool add_handler(ngx_conf_t* cf, ngx_http_phases phase, ngx_http_handler_pt handler)
 {
-    http::install_error_filter();
-    return NGX_OK;
+    auto* core =
+        static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+    auto* place = static_cast<ngx_http_handler_pt*>(ngx_array_push(&core->phases[phase].handlers));
+    if (place)
+        *place = handler;
+    return place;
 }
 
-std::span<store::Store*> stores_of(ngx_cycle_t* cycle)
+ngx_int_t install(ngx_conf_t* cf)
 {
-    auto* settings =
-        static_cast<MainSettings*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_api_token_module));
-    if (!settings)
-        return {};
-    return {static_cast<store::Store**>(settings->stores.elts), settings->stores.nelts};
+    http::install_error_filter();
+    bool done = add_handler(cf, NGX_HTTP_PREACCESS_PHASE, auth::check_subrequest) &&
+                add_handler(cf, NGX_HTTP_ACCESS_PHASE, auth::check_main);
+    return done ? NGX_OK : NGX_ERROR;
+}
+
+/// Of a cycle without `http` there are none.
+std::span<store::Store*> stores_of(const MainSettings* settings)
+{
+    return settings ? std::span(static_cast<store::Store**>(settings->stores.elts), settings->stores.nelts)
+                    : std::span<store::Store*>();
+}
+
+MainSettings* settings_of(ngx_cycle_t* cycle)
+{
+    return static_cast<MainSettings*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_api_token_module));
 }
 
 ngx_int_t start_worker(ngx_cycle_t* cycle)
 {
+    auto* settings = settings_of(cycle);
     if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE)
-        for (auto* store : stores_of(cycle))
-            store->start(cycle->log);
+        for (auto* store : stores_of(settings))
+            store->start(cycle->log, settings->cache);
     return NGX_OK;
 }
 
 void stop_worker(ngx_cycle_t* cycle)
 {
-    for (auto* store : stores_of(cycle))
+    for (auto* store : stores_of(settings_of(cycle)))
         store->stop();
 }
 

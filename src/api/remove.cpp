@@ -19,6 +19,7 @@ ngx::Content remove(ngx::Request& request)
         co_return http::errors::not_found();
     if (applied->outcome == store::Transition::Outcome::not_allowed)
         co_return http::errors::invalid_action();
+    settings.store->changed(context.target_id);
     co_return http::json_answer(NGX_HTTP_OK, "{\"status\":\"success\"}\n");
 }
 

@@ -16,6 +16,10 @@ ngx::Content not_authenticated(ngx::Request& request)
 {
     co_return http::errors::not_authenticated(request);
 }
+ngx::Content not_permitted(ngx::Request& request)
+{
+    co_return http::errors::not_permitted(request);
+}
 ngx::Content not_found(ngx::Request&)
 {
     co_return http::errors::not_found();
@@ -125,7 +129,7 @@ ngx_int_t handle(ngx_http_request_t* r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     auto caller = auth::find_caller(r);
     if (!caller)
-        return ngx::serve(r, not_authenticated);
+        return ngx::serve(r, caller.error() == auth::NoCaller::nobody ? not_authenticated : not_permitted);
     context->caller = *caller;
     auto route = find_route(r, context->target_id);
     context->operation = route.operation;

@@ -26,6 +26,7 @@ ngx::Content transition(ngx::Request& request)
         co_return http::errors::not_found();
     if (applied->outcome == store::Transition::Outcome::not_allowed)
         co_return http::errors::invalid_action();
+    settings.store->changed(context.target_id);
     co_return details_answer(request, applied->token);
 }
 

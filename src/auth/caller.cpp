@@ -15,20 +15,38 @@ std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value
     return ngx::view(text);
 }
 
-} // namespace
+using Found = api_token::Result<http::Caller, NoCaller>;
 
-std::optional<http::Caller> find_caller(ngx_http_request_t* r)
+Found caller_of(const api_token::Identity& identity)
 {
-    const auto& settings = http::Settings::of(r);
+    auto account = identity.has_account ? identity.account_id.view() : std::string_view();
+    if (identity.is_admin())
+        return http::Caller{account, identity.admin_user_id.view(), {}};
+    if (identity.scope != api_token::Scope::account)
+        return NoCaller::environment_token;
+    return http::Caller{account, {}, identity.token_id.view()};
+}
+
+Found caller_of_nginx(ngx_http_request_t* r, const http::Settings& settings)
+{
     auto account = evaluate(r, settings.caller_account);
     auto admin_user = evaluate(r, settings.caller_admin_user);
     if (!admin_user.empty() && !api_token::is_pfid(admin_user))
-        return std::nullopt;
+        return NoCaller::nobody;
     if (account == "any")
-        return http::Caller{{}, admin_user};
+        return http::Caller{{}, admin_user, {}};
     if (!api_token::is_pfid(account))
-        return std::nullopt;
-    return http::Caller{account, admin_user};
+        return NoCaller::nobody;
+    return http::Caller{account, admin_user, {}};
+}
+
+} // namespace
+
+Found find_caller(ngx_http_request_t* r)
+{
+    const auto* context = http::Context::find(r);
+    bool is_let_in = context && context->presented.verdict == NGX_OK;
+    return is_let_in ? caller_of(context->presented.identity) : caller_of_nginx(r, http::Settings::of(r));
 }
 
 } // namespace auth

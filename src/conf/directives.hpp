@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ngx/nginx.hpp"
+#include "store/cache.hpp"
 
 namespace conf {
 
@@ -8,6 +9,9 @@ namespace conf {
 struct MainSettings {
     /// Of `store::Store*`, each of which a worker connects.
     ngx_array_t stores;
+    /// Null where there is none.
+    store::Cache* cache;
+    ngx_shm_zone_t* zone;
 
     static MainSettings& of(ngx_conf_t* cf);
 };
@@ -18,11 +22,24 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_key(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_caller(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_admin_key(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_auth(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_cache(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 /// A time above zero; `post` of the command says whether `off` is one.
 char* set_time(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 
 /// Logs a wrong directive with file and line: NAME "ARGUMENT" SENTENCE.
 char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ngx_err_t number = 0);
+
+/// Splits `name=value`; the value is empty where there is no equals sign.
+struct Parameter {
+    std::string_view name;
+    std::string_view value;
+};
+Parameter split(const ngx_str_t& argument);
+
+/// The value of a parameter, which may hold variables; null when it cannot be compiled.
+ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text);
 
 /// Inherits what a location leaves open, and refuses what does not fit together.
 void* create_location(ngx_conf_t* cf);

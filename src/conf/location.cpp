@@ -3,12 +3,15 @@
 #include "api/router.hpp"
 #include "http/settings.hpp"
 
+#include <string>
+
 namespace conf {
 
 namespace {
 
 constexpr time_t default_ttl = 90 * 86400;
 constexpr time_t default_retention = 30 * 86400;
+constexpr time_t default_last_used_interval = 60;
 
 char* error()
 {
@@ -19,6 +22,77 @@ bool starts_with(const ngx_str_t& text, std::string_view start)
 {
     return ngx::view(text).starts_with(start);
 }
+
+/// What a location lacks; null where it lacks nothing.
+const char* missing(const http::Settings& settings)
+{
+    if (!settings.store)
+        return "needs a Redis: add api_token_redis";
+    if (settings.serves_api && !settings.keys)
+        return "needs a key to sign with: add api_token_key";
+    if (!settings.keys && !settings.admin_keys)
+        return "needs keys to verify with: add api_token_key";
+    if (settings.serves_api && settings.max_ttl && settings.ttl > settings.max_ttl)
+        return "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
+    for (const auto& admin : settings.admins())
+        for (const auto* key : admin.keys)
+            for (const auto* own : settings.verifying_keys())
+                if (key->fingerprint() == own->fingerprint())
+                    return "has an api_token_key that is an api_token_admin_key too: its tokens would be "
+                           "admins'";
+    return nullptr;
+}
+
+/// Each text with its length before it, so that no two lists of texts are the same bytes.
+void append(std::string& bytes, std::string_view text)
+{
+    bytes.append(std::to_string(text.size())).append(":").append(text);
+}
+
+void append(std::string& bytes, std::span<const api_token::Key* const> keys)
+{
+    append(bytes, std::to_string(keys.size()));
+    for (const auto* key : keys) {
+        append(bytes, key->header());
+        append(bytes, api_token::view(key->fingerprint()));
+    }
+}
+
+std::optional<api_token::Sha256> policy_of(const http::Settings& settings)
+{
+    std::string bytes;
+    append(bytes, settings.store->connection().url());
+    append(bytes, settings.store->prefix());
+    append(bytes, ngx::view(settings.issuer));
+    append(bytes, ngx::view(settings.audience));
+    append(bytes, settings.verifying_keys());
+    for (const auto& admin : settings.admins()) {
+        append(bytes, admin.issuer);
+        append(bytes, admin.audience);
+        append(bytes, admin.keys);
+    }
+    return api_token::sha256(bytes);
+}
+
+/// auth_api_token is inherited whole.
+void merge_check(const http::Settings& outer, http::Settings& inner)
+{
+    if (inner.is_checked == NGX_CONF_UNSET) {
+        inner.is_checked = outer.is_checked == NGX_CONF_UNSET ? 0 : outer.is_checked;
+        inner.realm = outer.realm;
+        inner.token_source = outer.token_source;
+        inner.required_scope = outer.required_scope;
+        if (!inner.serves_api) {
+            inner.file = outer.file;
+            inner.line = outer.line;
+        }
+    }
+    if (!inner.admin_keys)
+        inner.admin_keys = outer.admin_keys;
+    ngx_conf_merge_sec_value(inner.last_used_interval, outer.last_used_interval, default_last_used_interval);
+}
+
+} // namespace
 
 ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 {
@@ -32,19 +106,12 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
     return compiled && ngx_http_compile_complex_value(&request) == NGX_OK ? compiled : nullptr;
 }
 
-/// What a location that serves the API must have; told with the line of its `api_token;`.
-const char* missing(const http::Settings& settings)
+Parameter split(const ngx_str_t& argument)
 {
-    if (!settings.store)
-        return "needs a Redis: add api_token_redis";
-    if (!settings.keys)
-        return "needs a key to sign with: add api_token_key";
-    if (settings.max_ttl && settings.ttl > settings.max_ttl)
-        return "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
-    return nullptr;
+    auto text = ngx::view(argument);
+    auto equals = ngx_min(text.find('='), text.size());
+    return {text.substr(0, equals), text.substr(ngx_min(equals + 1, text.size()))};
 }
-
-} // namespace
 
 char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ngx_err_t number)
 {
@@ -129,7 +196,8 @@ void* create_location(ngx_conf_t* cf)
     if (!settings)
         return nullptr;
     settings->ttl = settings->max_ttl = settings->retention = NGX_CONF_UNSET;
-    settings->environment_check = NGX_CONF_UNSET;
+    settings->environment_check = settings->is_checked = settings->required_scope = NGX_CONF_UNSET;
+    settings->last_used_interval = NGX_CONF_UNSET;
     return settings;
 }
 
@@ -148,11 +216,19 @@ char* merge_location(ngx_conf_t* cf, void* parent, void* child)
     ngx_conf_merge_sec_value(inner.retention, outer.retention, default_retention);
     ngx_conf_merge_value(inner.environment_check, outer.environment_check, 1);
 
-    const char* sentence = inner.serves_api ? missing(inner) : nullptr;
-    if (!sentence)
-        return NGX_CONF_OK;
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"api_token\" %s in %V:%ui", sentence, &inner.file, inner.line);
-    return error();
+    merge_check(outer, inner);
+
+    bool is_used = inner.serves_api || inner.is_checked == 1;
+    if (const char* sentence = is_used ? missing(inner) : nullptr) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" %s in %V:%ui",
+                      inner.serves_api ? "api_token" : "auth_api_token", sentence, &inner.file, inner.line);
+        return error();
+    }
+    auto policy = is_used ? policy_of(inner) : api_token::Sha256{};
+    if (!policy)
+        return error();
+    inner.policy = *policy;
+    return NGX_CONF_OK;
 }
 
 } // namespace conf

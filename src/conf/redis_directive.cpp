@@ -71,16 +71,15 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
     if (auto* error = redis::parse_url(cf, ngx::view(arguments[1]), parameters.options))
         return refuse(cf, ngx::view(arguments[1]), error);
     for (ngx_uint_t i = 2; i < cf->args->nelts; i++) {
-        auto argument = ngx::view(arguments[i]);
-        auto equals = ngx_min(argument.find('='), argument.size());
-        auto value = argument.substr(ngx_min(equals + 1, argument.size()));
-        if (auto* error = read_parameter(cf, argument.substr(0, equals), value, parameters))
-            return refuse(cf, argument, error);
+        auto [name, value] = split(arguments[i]);
+        if (auto* error = read_parameter(cf, name, value, parameters))
+            return refuse(cf, ngx::view(arguments[i]), error);
     }
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");
 
-    settings.store = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix);
+    auto changes = ngx::concat(cf->pool, {parameters.prefix, "changes"});
+    settings.store = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix, changes);
     auto** place = static_cast<store::Store**>(ngx_array_push(&MainSettings::of(cf).stores));
     if (!settings.store || !place)
         return static_cast<char*>(NGX_CONF_ERROR);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "settings.hpp"
+#include "token/identity.hpp"
 #include "token/token.hpp"
 
+#include <optional>
 #include <string_view>
 
 namespace http {
@@ -13,14 +15,33 @@ struct Caller {
     std::string_view account_id;
     /// Empty where it is no admin user.
     std::string_view admin_user_id;
+    /// The API token that it calls with; empty where it is none.
+    std::string_view token_id;
 
     bool may_act_for(std::string_view account) const { return account_id.empty() || account_id == account; }
 };
 
+/// What a request presents as a token, and what came of the check.
+struct Presented {
+    bool is_looked_at = false;
+    bool is_waiting = false;
+    /// What the check answers the access phase, once it has decided.
+    std::optional<ngx_int_t> verdict;
+    std::optional<api_token::Refusal> refusal;
+    /// Where there is no refusal.
+    api_token::Identity identity;
+    api_token::Sha256 digest;
+    std::optional<store::Known> known;
+    /// The challenge of a refusal, and the body that goes with it.
+    ngx_table_elt_t* challenge = nullptr;
+    std::string_view refusal_body;
+};
+
 /// What is known of a request, for variables, filters and the routes. It lies in the request's pool.
 struct Context {
-    /// Whether nginx's own error page is to be replaced.
-    bool replaces_body = false;
+    Presented presented;
+    /// nginx's own error page is replaced by this one, where it is not empty.
+    std::string_view error_body;
     Caller caller;
     /// What the route does, and to which token, where it does it to one.
     std::string_view operation;
@@ -34,18 +55,14 @@ struct Context {
         return static_cast<Context*>(ngx_http_get_module_ctx(r, ngx_http_api_token_module));
     }
 
+    /// What was known before an internal redirect, for the log; null where nothing was kept.
+    static const Context* find_kept(const ngx_http_request_t* r);
+
     /// Null when there is no memory.
-    static Context* get(ngx_http_request_t* r)
-    {
-        if (auto* context = find(r))
-            return context;
-        auto* memory = ngx_palloc(r->pool, sizeof(Context));
-        if (!memory)
-            return nullptr;
-        auto* context = new (memory) Context;
-        ngx_http_set_ctx(r, context, ngx_http_api_token_module);
-        return context;
-    }
+    static Context* get(ngx_http_request_t* r);
+
+    /// Keeps it for find_kept. False when there is no memory.
+    bool keep(ngx_http_request_t* r);
 };
 
 } // namespace http

@@ -10,26 +10,40 @@ namespace {
 ngx_http_output_header_filter_pt next_header_filter;
 ngx_http_output_body_filter_pt next_body_filter;
 
-/// nginx sets err_status for the errors that it answers, and for nothing else; an error_page has left the
-/// location.
-bool is_error_page(const ngx_http_request_t* r)
+/// The body that takes the place of nginx's own error page; empty where none does. nginx sets err_status for
+/// the errors that it answers, and for nothing else; an error_page has left the location.
+std::string_view replacement(const ngx_http_request_t* r, const Context* context)
 {
-    return r == r->main && r->err_status >= NGX_HTTP_BAD_REQUEST && Settings::of(r).serves_api;
+    if (r->err_status < NGX_HTTP_BAD_REQUEST)
+        return {};
+    if (context && context->presented.verdict == static_cast<ngx_int_t>(r->err_status))
+        return context->presented.refusal_body;
+    return Settings::of(r).serves_api ? body_of_status(r->err_status) : std::string_view();
+}
+
+/// A challenge goes with its refusal only: with `satisfy any` another module may have let the request in.
+void drop_stale_challenge(const ngx_http_request_t* r, Context* context)
+{
+    if (context && context->presented.challenge && r->err_status == 0)
+        std::exchange(context->presented.challenge, nullptr)->hash = 0;
 }
 
 ngx_int_t filter_header(ngx_http_request_t* r)
 {
-    if (!is_error_page(r))
+    auto* context = Context::find(r);
+    drop_stale_challenge(r, context);
+    auto body = replacement(r, context);
+    if (body.empty())
         return next_header_filter(r);
-    auto* context = Context::get(r);
+    context = Context::get(r);
     if (!context)
         return NGX_ERROR;
 
-    context->replaces_body = true;
+    context->error_body = body;
     r->headers_out.content_type = ngx_string("application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = nullptr;
-    r->headers_out.content_length_n = static_cast<off_t>(body_of_status(r->err_status).size());
+    r->headers_out.content_length_n = static_cast<off_t>(body.size());
     if (r->headers_out.content_length) {
         r->headers_out.content_length->hash = 0;
         r->headers_out.content_length = nullptr;
@@ -44,15 +58,16 @@ ngx_int_t filter_header(ngx_http_request_t* r)
 ngx_int_t filter_body(ngx_http_request_t* r, ngx_chain_t* in)
 {
     auto* context = Context::find(r);
-    if (!in || !context || !std::exchange(context->replaces_body, false))
+    if (!in || !context || context->error_body.empty())
         return next_body_filter(r, in);
     auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
     if (!buffer)
         return NGX_ERROR;
-    auto body = ngx::str(body_of_status(r->err_status));
+    auto body = ngx::str(std::exchange(context->error_body, {}));
     buffer->pos = buffer->start = body.data;
     buffer->last = buffer->end = body.data + body.len;
-    buffer->memory = buffer->last_buf = buffer->last_in_chain = 1;
+    buffer->memory = buffer->last_in_chain = 1;
+    buffer->last_buf = r == r->main;
     ngx_chain_t out{buffer, nullptr};
     return next_body_filter(r, &out);
 }

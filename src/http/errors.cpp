@@ -1,5 +1,7 @@
 #include "errors.hpp"
 
+#include "settings.hpp"
+
 #define API_TOKEN_ERROR(code, message)                                                                       \
     "{\"code\":\"" code "\",\"message\":\"" message "\",\"status\":\"error\"}\n"
 
@@ -17,7 +19,55 @@ constexpr std::string_view not_permitted_body =
     API_TOKEN_ERROR("not_permitted", "The caller is not permitted to do this.");
 constexpr std::string_view not_found_body = API_TOKEN_ERROR("not_found", "There is no such token or path.");
 
+constexpr std::string_view bad_token_body = API_TOKEN_ERROR("bad_authtoken", "The token is not valid.");
+
+constexpr const char* token_challenge = ", error=\"invalid_token\"";
+constexpr const char* scope_challenge = ", error=\"insufficient_scope\"";
+constexpr std::string_view default_realm = "api_token";
+
+/// A quoted-string (RFC 9110 §5.6.4), without what no header may hold.
+std::string_view quote(ngx_pool_t* pool, std::string_view text)
+{
+    auto memory = ngx::allocate(pool, 2 * text.size() + 2);
+    if (memory.empty())
+        return {};
+    char* at = memory.data();
+    *at++ = '"';
+    for (char c : text) {
+        if (c == '"' || c == '\\')
+            *at++ = '\\';
+        if (static_cast<unsigned char>(c) >= ' ' && c != '\x7f')
+            *at++ = c;
+    }
+    *at++ = '"';
+    return {memory.data(), static_cast<std::size_t>(at - memory.data())};
+}
+
 } // namespace
+
+RefusalAnswer answer_of(api_token::Refusal refusal)
+{
+    switch (refusal) {
+    case api_token::Refusal::missing:
+        return {NGX_HTTP_UNAUTHORIZED, not_authenticated_body, ""};
+    case api_token::Refusal::scope:
+        return {NGX_HTTP_FORBIDDEN, not_permitted_body, scope_challenge};
+    case api_token::Refusal::unavailable:
+        return {NGX_HTTP_SERVICE_UNAVAILABLE, unavailable_body, nullptr};
+    default:
+        return {NGX_HTTP_UNAUTHORIZED, bad_token_body, token_challenge};
+    }
+}
+
+std::string_view challenge(ngx_http_request_t* r, std::string_view rest)
+{
+    const auto& settings = Settings::of(r);
+    auto realm = ngx::str(default_realm);
+    if (settings.is_checked && ngx_http_complex_value(r, settings.realm, &realm) != NGX_OK)
+        return {};
+    auto quoted = quote(r->pool, ngx::view(realm));
+    return quoted.data() ? ngx::concat(r->pool, {"Bearer realm=", quoted, rest}) : quoted;
+}
 
 ngx::Answer json_answer(ngx_int_t status, std::string_view body)
 {
@@ -29,16 +79,16 @@ ngx::Answer json_answer(ngx_int_t status, std::string_view body)
 
 namespace errors {
 
-ngx::Answer not_authenticated(ngx::Request&)
+ngx::Answer not_authenticated(ngx::Request& request)
 {
     return json_answer(NGX_HTTP_UNAUTHORIZED, not_authenticated_body)
-        .with("WWW-Authenticate", "Bearer realm=\"api_token\"");
+        .with("WWW-Authenticate", challenge(request.r(), ""));
 }
 
-ngx::Answer not_permitted(ngx::Request&)
+ngx::Answer not_permitted(ngx::Request& request)
 {
     return json_answer(NGX_HTTP_FORBIDDEN, not_permitted_body)
-        .with("WWW-Authenticate", "Bearer realm=\"api_token\", error=\"insufficient_scope\"");
+        .with("WWW-Authenticate", challenge(request.r(), scope_challenge));
 }
 
 ngx::Answer not_found()

@@ -3,6 +3,7 @@
 #include "ngx/answer.hpp"
 #include "redis/reply.hpp"
 #include "token/json.hpp"
+#include "token/jwt.hpp"
 
 namespace http {
 
@@ -26,6 +27,19 @@ ngx::Answer unexpected();
 ngx::Answer of(redis::Failure failure);
 
 } // namespace errors
+
+/// How a check that refuses is answered, where nginx answers it.
+struct RefusalAnswer {
+    ngx_int_t status;
+    std::string_view body;
+    /// What the challenge says behind the realm; null where there is no challenge.
+    const char* challenge;
+};
+
+RefusalAnswer answer_of(api_token::Refusal refusal);
+
+/// `Bearer realm="…"` and what follows; a null pointer when there is no memory.
+std::string_view challenge(ngx_http_request_t* r, std::string_view rest);
 
 /// An answer of JSON that may not be cached.
 ngx::Answer json_answer(ngx_int_t status, std::string_view body);

@@ -11,6 +11,13 @@ extern ngx_module_t ngx_http_api_token_module;
 
 namespace http {
 
+/// The keys of one api_token_admin_key, and what their JWTs must say. Empty texts are not asked for.
+struct AdminKeys {
+    std::span<const api_token::Key* const> keys;
+    std::string_view issuer;
+    std::string_view audience;
+};
+
 /// What a location is configured with. nginx's configuration fills it in; for requests it is constant.
 struct Settings {
     store::Store* store;
@@ -32,6 +39,18 @@ struct Settings {
     /// api_token_caller; null where it does not stand in the location.
     ngx_http_complex_value_t* caller_account;
     ngx_http_complex_value_t* caller_admin_user;
+    /// auth_api_token: whether it is on, its realm, where else than in the header Authorization the token is
+    /// (or null), and the scope that it must have (or NGX_CONF_UNSET).
+    ngx_flag_t is_checked;
+    ngx_http_complex_value_t* realm;
+    ngx_http_complex_value_t* token_source;
+    ngx_int_t required_scope;
+    /// Of `AdminKeys`, or null.
+    ngx_array_t* admin_keys;
+    /// 0: off.
+    time_t last_used_interval;
+    /// All that a token is verified by: an entry of the cache counts for no other.
+    api_token::Sha256 policy;
 
     static const Settings& of(const ngx_http_request_t* r)
     {
@@ -48,6 +67,12 @@ struct Settings {
     {
         return keys ? std::span(static_cast<const api_token::Key* const*>(keys->elts), keys->nelts)
                     : std::span<const api_token::Key* const>();
+    }
+
+    std::span<const AdminKeys> admins() const
+    {
+        return admin_keys ? std::span(static_cast<const AdminKeys*>(admin_keys->elts), admin_keys->nelts)
+                          : std::span<const AdminKeys>();
     }
 
     const api_token::Key& signing_key() const { return *verifying_keys().front(); }

@@ -55,6 +55,26 @@ inline std::string_view copy(ngx_pool_t* pool, std::string_view text)
     return concat(pool, {text});
 }
 
+/// A place in one of nginx's queues that knows whose it is. It leaves its queue when it dies.
+template <class T>
+struct Link {
+    ngx_queue_t queue;
+    T* owner;
+
+    explicit Link(T* owner) : owner(owner) { ngx_queue_init(&queue); }
+    ~Link() { leave(); }
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+
+    void join(ngx_queue_t* other) { ngx_queue_insert_tail(other, &queue); }
+    void leave()
+    {
+        ngx_queue_remove(&queue);
+        ngx_queue_init(&queue);
+    }
+    static T* owner_of(ngx_queue_t* queue) { return reinterpret_cast<Link*>(queue)->owner; }
+};
+
 /// A T in memory of the pool, destroyed with it; null when there is no memory.
 template <class T, class... Args>
 T* make(ngx_pool_t* pool, Args&&... args)

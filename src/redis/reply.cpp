@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <hiredis/hiredis.h>
 
@@ -33,7 +34,12 @@ std::string_view Reply::text() const
 
 std::int64_t Reply::integer() const
 {
-    return reply_ && reply_->type == REDIS_REPLY_INTEGER ? reply_->integer : 0;
+    if (reply_ && reply_->type == REDIS_REPLY_INTEGER)
+        return reply_->integer;
+    std::int64_t number = 0;
+    auto digits = text();
+    std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return number;
 }
 
 std::size_t Reply::size() const

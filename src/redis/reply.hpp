@@ -19,6 +19,7 @@ public:
     bool is_error() const;
     /// A string, a status or an error.
     std::string_view text() const;
+    /// An integer, or a string that is one.
     std::int64_t integer() const;
     /// Elements of an array.
     std::size_t size() const;

@@ -3,7 +3,7 @@
 #include "token/digest.hpp"
 #include "token/pfid.hpp"
 
-#include <charconv>
+#include <algorithm>
 
 namespace store {
 
@@ -39,16 +39,13 @@ local function forget(orders, token_key, now, most)
 end
 )lua";
 
-namespace {
-
-api_token::Seconds seconds(std::string_view text)
+char* write_token_key(char* out, std::string_view prefix, std::string_view id)
 {
-    api_token::Seconds value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
+    for (auto part :
+         {prefix, std::string_view("{"), api_token::partition_text(id), std::string_view("}:token:"), id})
+        out = std::copy(part.begin(), part.end(), out);
+    return out;
 }
-
-} // namespace
 
 std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view id, redis::Reply record)
 {
@@ -59,10 +56,10 @@ std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view i
         .account_id = ngx::copy(pool, record[0].text()),
         .environment_id = ngx::copy(pool, record[1].text()),
         .created_by_admin_user_id = ngx::copy(pool, record[2].text()),
-        .inserted_at = seconds(record[5].text()),
-        .updated_at = seconds(record[6].text()),
-        .expires_at = seconds(record[7].text()),
-        .last_used_at = seconds(record[8].text()),
+        .inserted_at = record[5].integer(),
+        .updated_at = record[6].integer(),
+        .expires_at = record[7].integer(),
+        .last_used_at = record[8].integer(),
     };
     bool has_memory = token.id.data() && token.account_id.data() && token.environment_id.data() &&
                       token.created_by_admin_user_id.data();

@@ -22,6 +22,15 @@ extern const std::string_view lua_functions;
 /// such token, or no memory.
 std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view id, redis::Reply record);
 
+/// Characters of a token's key at most.
+inline std::size_t token_key_capacity(std::string_view prefix)
+{
+    return prefix.size() + 64;
+}
+
+/// Writes the name of a token's key for a command that outlives its request; answers its end.
+char* write_token_key(char* out, std::string_view prefix, std::string_view id);
+
 /// The names of an account's three orders.
 inline constexpr std::array<std::string_view, 3> account_orders = {"inserted_at", "expires_at", "ends_at"};
 

@@ -1,24 +1,51 @@
 #pragma once
 
+#include "cache.hpp"
+#include "inquiry.hpp"
 #include "redis/connection.hpp"
+#include "redis/listener.hpp"
+#include "uses.hpp"
+
+#include <optional>
 
 namespace store {
 
 /// Where tokens are kept: a Redis, and the prefix of the keys there. A worker's operations share one
-/// connection.
-class Store {
+/// connection; a second one hears of changes where there is a cache.
+class Store final : private redis::Audience {
 public:
-    Store(const redis::Options& options, std::string_view prefix) : connection_(options), prefix_(prefix) {}
+    /// `changes` is the channel on which the scripts publish the id of each token that changes.
+    Store(const redis::Options& options, std::string_view prefix, std::string_view changes);
 
-    void start(ngx_log_t* log) { connection_.start(log); }
-    void stop() { connection_.stop(); }
+    /// In a worker. `cache` may be null.
+    void start(ngx_log_t* log, Cache* cache);
+    void stop();
+
+    /// A token's status is another one from now on.
+    void changed(std::string_view token_id);
 
     redis::Connection& connection() { return connection_; }
     std::string_view prefix() const { return prefix_; }
+    /// Null where there is none, or it has no room for this store.
+    Cache* cache() const { return channel_ ? cache_ : nullptr; }
+    /// Of this store in the cache.
+    std::uint32_t channel() const { return *channel_; }
+    Inquiries& inquiries() { return inquiries_; }
+    Uses& uses() { return uses_; }
 
 private:
-    redis::Connection connection_;
+    void listening() override { cache_->start_listening(*channel_); }
+    void alive() override { cache_->heard(*channel_); }
+    void message(std::string_view token_id) override;
+    void deaf(bool is_orderly) override { cache_->stop_listening(*channel_, is_orderly); }
+
     std::string_view prefix_;
+    redis::Connection connection_;
+    redis::Listener listener_;
+    Inquiries inquiries_;
+    Uses uses_;
+    Cache* cache_ = nullptr;
+    std::optional<std::uint32_t> channel_;
 };
 
 } // namespace store

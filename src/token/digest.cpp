@@ -9,15 +9,15 @@
 
 namespace api_token {
 
-std::optional<Sha256> sha256(std::string_view bytes)
+std::optional<Sha256> sha256(std::initializer_list<std::string_view> texts)
 {
     static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
     static EVP_MD_CTX* const context = EVP_MD_CTX_new();
     Sha256 digest;
-    bool done = context && EVP_DigestInit_ex2(context, algorithm, nullptr) == 1 &&
-                EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1 &&
-                EVP_DigestFinal_ex(context, digest.data(), nullptr) == 1;
-    if (done)
+    bool good = context && EVP_DigestInit_ex2(context, algorithm, nullptr) == 1;
+    for (auto text : texts)
+        good = good && EVP_DigestUpdate(context, text.data(), text.size()) == 1;
+    if (good && EVP_DigestFinal_ex(context, digest.data(), nullptr) == 1)
         return digest;
     ERR_clear_error();
     return std::nullopt;

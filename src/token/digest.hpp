@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 
@@ -9,8 +10,17 @@ namespace api_token {
 
 using Sha256 = std::array<std::uint8_t, 32>;
 
-/// SHA-256 (FIPS 180-4). Nothing when OpenSSL fails.
-std::optional<Sha256> sha256(std::string_view bytes);
+/// SHA-256 (FIPS 180-4) of the texts one behind the other. Nothing when OpenSSL fails.
+std::optional<Sha256> sha256(std::initializer_list<std::string_view> texts);
+inline std::optional<Sha256> sha256(std::string_view text)
+{
+    return sha256({text});
+}
+
+inline std::string_view view(const Sha256& digest)
+{
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
 
 /// Lower-case hexadecimal.
 std::array<char, 64> hex(const Sha256& digest);

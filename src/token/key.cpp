@@ -49,6 +49,11 @@ std::string_view Key::header() const
     return state_->header;
 }
 
+const Sha256& Key::fingerprint() const
+{
+    return state_->fingerprint;
+}
+
 bool Key::can_sign() const
 {
     return state_->can_sign;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "digest.hpp"
 #include "result.hpp"
 
 #include <cstddef>
@@ -48,6 +49,8 @@ public:
     std::string_view kid() const;
     /// {"alg":…,"typ":"JWT"[,"kid":…]} in base64url: the first part of each JWT that this key signs.
     std::string_view header() const;
+    /// The same for the same key, whatever file it came from, and for no other; tells nothing of a secret.
+    const Sha256& fingerprint() const;
     /// Whether the private half, or the secret, is here, and `key_ops` does not forbid its use.
     bool can_sign() const;
     /// Bytes of each signature of this key.

@@ -16,6 +16,7 @@ struct Key::State {
     std::string kid;
     /// The JOSE header of what this key signs, in base64url.
     std::string header;
+    Sha256 fingerprint{};
     bool can_sign = false;
 
     State() = default;

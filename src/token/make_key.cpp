@@ -111,6 +111,29 @@ std::unique_ptr<Key::State> make_state(Algorithm algorithm, Pkey pkey, bool is_p
     }
 }
 
+/// Of the public half in DER (RFC 5280 §4.1, SubjectPublicKeyInfo).
+std::optional<Sha256> fingerprint_of(const EVP_PKEY* pkey)
+{
+    unsigned char* der = nullptr;
+    const int length = i2d_PUBKEY(pkey, &der);
+    if (length <= 0) {
+        return std::nullopt;
+    }
+    const auto digest = sha256({reinterpret_cast<char*>(der), static_cast<std::size_t>(length)});
+    OPENSSL_free(der);
+    return digest;
+}
+
+/// Of what the secret makes of a text that no token is.
+std::optional<Sha256> fingerprint_of(Key::State& hmac)
+{
+    std::array<char, EVP_MAX_MD_SIZE> mac{};
+    if (!hmac.sign("fingerprint", mac.data())) {
+        return std::nullopt;
+    }
+    return sha256({mac.data(), hmac.signature_bytes()});
+}
+
 /// A private key's first signature must be its public half's.
 bool signs_for_itself(Key::State& state)
 {
@@ -161,13 +184,15 @@ Result<Key, std::string> make_public_key(Pkey pkey, bool is_private, KeyLabel la
     if (!error.empty()) {
         return error;
     }
+    const auto fingerprint = fingerprint_of(pkey.get());
     auto state = make_state(algorithm, std::move(pkey), is_private);
-    if (state == nullptr) {
+    if (state == nullptr || !fingerprint) {
         return std::string("OpenSSL does not offer ").append(name(algorithm));
     }
     if (is_private && !signs_for_itself(*state)) {
         return std::string("the private key does not belong to its public half");
     }
+    state->fingerprint = *fingerprint;
     return finish_key(std::move(state), algorithm, std::move(label), is_private);
 }
 
@@ -182,9 +207,11 @@ Result<Key, std::string> make_secret_key(std::string_view secret, KeyLabel label
         return too_short(secret.size(), algorithm);
     }
     auto state = make_hmac(algorithm, secret);
-    if (state == nullptr) {
+    const auto fingerprint = state != nullptr ? fingerprint_of(*state) : std::nullopt;
+    if (!fingerprint) {
         return std::string("OpenSSL does not offer ").append(name(algorithm));
     }
+    state->fingerprint = *fingerprint;
     return finish_key(std::move(state), algorithm, std::move(label), true);
 }
 

@@ -1,0 +1,204 @@
+#include "check.hpp"
+
+#include "credentials.hpp"
+#include "http/errors.hpp"
+#include "ngx/task.hpp"
+
+namespace auth {
+
+namespace {
+
+using api_token::Refusal;
+using store::Standing;
+
+/// What Redis said: nothing where the token passes.
+using Judgement = std::optional<Refusal>;
+
+Judgement judge(Standing standing)
+{
+    switch (standing) {
+    case Standing::active:
+        return std::nullopt;
+    case Standing::suspended:
+        return Refusal::suspended;
+    case Standing::revoked:
+        return Refusal::revoked;
+    case Standing::expired:
+        return Refusal::expired;
+    case Standing::unknown:
+        break;
+    }
+    return Refusal::unknown;
+}
+
+bool add_challenge(ngx_http_request_t* r, http::Presented& presented, const char* rest)
+{
+    auto text = http::challenge(r, rest);
+    if (!text.data() || !ngx::add_header(r, "WWW-Authenticate", text))
+        return false;
+    auto& headers = r->headers_out.headers;
+    presented.challenge = &static_cast<ngx_table_elt_t*>(headers.last->elts)[headers.last->nelts - 1];
+#if (nginx_version >= 1023000)
+    presented.challenge->next = r->headers_out.www_authenticate;
+#endif
+    r->headers_out.www_authenticate = presented.challenge;
+    return true;
+}
+
+/// The status that nginx answers with, so that `satisfy` and `error_page` hold.
+ngx_int_t refuse(ngx_http_request_t* r, http::Presented& presented, Refusal refusal)
+{
+    http::Context::find(r)->keep(r);
+    auto answer = http::answer_of(refusal);
+    auto word = name(refusal);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "api token refused: %*s", word.size(), word.data());
+    presented.refusal = refusal;
+    presented.refusal_body = answer.body;
+    if (answer.challenge && !add_challenge(r, presented, answer.challenge))
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return answer.status;
+}
+
+ngx_int_t decide(ngx_http_request_t* r, http::Presented& presented, Judgement judgement)
+{
+    const auto& settings = http::Settings::of(r);
+    bool is_other_scope = settings.required_scope != NGX_CONF_UNSET && !presented.identity.is_admin() &&
+                          settings.required_scope != static_cast<ngx_int_t>(presented.identity.scope);
+    if (!judgement && is_other_scope)
+        judgement = Refusal::scope;
+    presented.verdict = judgement ? refuse(r, presented, *judgement) : NGX_OK;
+    return *presented.verdict;
+}
+
+/// The end of a question: the request goes on where it waits.
+struct Outcome {
+    api_token::Result<Judgement, redis::Failure> judgement = redis::Failure::unavailable;
+
+    void deliver(ngx::Request& request) const
+    {
+        auto* r = request.r();
+        auto& presented = http::Context::find(r)->presented;
+        if (judgement) {
+            decide(r, presented, *judgement);
+        } else if (judgement.error() == redis::Failure::unavailable) {
+            decide(r, presented, Refusal::unavailable);
+        } else {
+            presented.refusal = Refusal::unavailable;
+            presented.refusal_body = http::body_of_status(NGX_HTTP_INTERNAL_SERVER_ERROR);
+            presented.verdict = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        if (std::exchange(presented.is_waiting, false))
+            ngx_http_core_run_phases(r);
+    }
+};
+
+void note_use(const http::Settings& settings, const http::Presented& presented,
+              api_token::Seconds last_used_at)
+{
+    if (settings.last_used_interval && ngx_time() - last_used_at >= settings.last_used_interval)
+        settings.store->uses().write(presented.identity.token_id.view(), ngx_time());
+}
+
+ngx::Task<Outcome> ask(ngx::Request& request)
+{
+    const auto& settings = http::Settings::of(request.r());
+    auto& presented = http::Context::find(request.r())->presented;
+    auto* cache = settings.store->cache();
+
+    auto answer = co_await store::Ask(request, *settings.store, presented.identity);
+    if (!answer) {
+        bool passes = answer.error() == redis::Failure::unavailable && cache && presented.known &&
+                      cache->passes_unasked(*presented.known);
+        if (passes)
+            co_return Outcome{Judgement()};
+        co_return Outcome{answer.error()};
+    }
+    if (cache)
+        cache->remember(presented.digest, settings.store->channel(), presented.identity, answer->standing,
+                        answer->asked);
+    if (answer->standing == Standing::active)
+        note_use(settings, presented, answer->last_used_at);
+    co_return Outcome{judge(answer->standing)};
+}
+
+ngx_int_t wait(ngx_http_request_t* r, http::Presented& presented)
+{
+    auto* request = ngx::Request::make(r);
+    if (!request || !ask(*request).start(*request))
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (presented.verdict)
+        return *presented.verdict;
+    presented.is_waiting = true;
+    r->read_event_handler = ngx_http_test_reading;
+    return NGX_AGAIN;
+}
+
+/// What was looked at in an earlier phase may be long ago: limit_req delays requests.
+void look_again(const http::Settings& settings, http::Presented& presented)
+{
+    if (auto* cache = settings.store->cache(); cache && !presented.refusal)
+        presented.known =
+            cache->find(presented.digest, settings.store->channel(), settings.last_used_interval);
+}
+
+ngx_int_t check(ngx_http_request_t* r)
+{
+    auto* context = is_checked(r) ? http::Context::get(r) : nullptr;
+    if (!context)
+        return is_checked(r) ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
+    if (context->presented.is_waiting)
+        return NGX_AGAIN;
+    if (context->presented.verdict)
+        return *context->presented.verdict;
+
+    const auto& settings = http::Settings::of(r);
+    bool was_looked_at = context->presented.is_looked_at;
+    auto& presented = look(r, *context);
+    if (was_looked_at)
+        look_again(settings, presented);
+    if (presented.refusal == Refusal::missing && settings.caller_account)
+        return NGX_DECLINED;
+    if (presented.refusal)
+        return decide(r, presented, presented.refusal);
+    if (presented.identity.expires_at <= ngx_time())
+        return decide(r, presented, Refusal::expired);
+    if (presented.identity.is_admin()) {
+        if (auto* cache = settings.store->cache(); cache && !presented.known)
+            cache->remember(presented.digest, settings.store->channel(), presented.identity, Standing::active,
+                            {});
+        return decide(r, presented, std::nullopt);
+    }
+    if (!presented.known || !presented.known->is_current)
+        return wait(r, presented);
+    if (presented.known->is_use_due)
+        settings.store->uses().write_later(presented.digest, presented.identity, settings.last_used_interval);
+    return decide(r, presented, judge(presented.known->standing));
+}
+
+} // namespace
+
+ngx_int_t check_main(ngx_http_request_t* r)
+{
+    return check(r);
+}
+
+ngx_int_t check_subrequest(ngx_http_request_t* r)
+{
+    if (r == r->main)
+        return NGX_DECLINED;
+    auto status = check(r);
+    return status == NGX_OK ? NGX_DECLINED : status;
+}
+
+const api_token::Identity* presented_identity(ngx_http_request_t* r)
+{
+    auto* context = http::Context::find(r);
+    if (context && context->presented.verdict)
+        return *context->presented.verdict == NGX_OK ? &context->presented.identity : nullptr;
+    if (!is_checked(r) || !(context = http::Context::get(r)))
+        return nullptr;
+    auto& presented = look(r, *context);
+    return presented.refusal ? nullptr : &presented.identity;
+}
+
+} // namespace auth

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "http/context.hpp"
+
+namespace auth {
+
+/// Looks once at the token that a request presents (RFC 6750 §2.1, or token=): whose it is, or why it is
+/// refused. What the cache knows is taken from there; otherwise it is verified. Whether it is active is not
+/// asked.
+http::Presented& look(ngx_http_request_t* r, http::Context& context);
+
+/// Whether auth_api_token is on: its realm may come out as `off`.
+bool is_checked(ngx_http_request_t* r);
+
+} // namespace auth

@@ -1,0 +1,351 @@
+#include "cache.hpp"
+
+#include <algorithm>
+
+namespace store {
+
+namespace {
+
+constexpr std::uint32_t none = 0xffffffff;
+constexpr std::size_t most_channels = 4;
+constexpr std::size_t most_listeners = 8;
+constexpr std::size_t generations = 1024;
+constexpr time_t longest_refusal = 5;
+
+std::uint32_t hash(std::string_view bytes)
+{
+    std::uint32_t value;
+    std::memcpy(&value, bytes.data(), sizeof(value));
+    return value;
+}
+
+/// Of the random part of a token's id.
+std::uint32_t hash_of_id(std::string_view id)
+{
+    return ngx_murmur_hash2(ngx::str(id.substr(16)).data, id.size() - 16);
+}
+
+/// Of a worker that hears of changes, while `process` is not 0.
+struct Listener {
+    ngx_pid_t process;
+    ngx_msec_t heard_at;
+
+    bool is_live() const
+    {
+        return process && static_cast<ngx_msec_int_t>(ngx_current_msec - heard_at) <
+                              static_cast<ngx_msec_int_t>(Cache::longest_silence);
+    }
+};
+
+struct Channel {
+    api_token::Sha256 name;
+    std::uint32_t epoch;
+    Listener listeners[most_listeners];
+
+    bool is_heard() const
+    {
+        return std::any_of(std::begin(listeners), std::end(listeners),
+                           [](const auto& one) { return one.is_live(); });
+    }
+    Listener* of_this_process()
+    {
+        auto* found = std::find_if(std::begin(listeners), std::end(listeners),
+                                   [](const auto& one) { return one.process == ngx_pid; });
+        return found == std::end(listeners) ? nullptr : found;
+    }
+};
+
+} // namespace
+
+struct Cache::Entry {
+    api_token::Sha256 digest;
+    api_token::Identity identity;
+    api_token::Seconds asked_at;
+    api_token::Seconds used_at;
+    /// Until then its last use is somebody's to write.
+    api_token::Seconds use_claimed_until;
+    std::uint32_t epoch;
+    std::uint32_t channel;
+    Standing standing;
+    bool is_linked;
+    std::uint32_t next_of_digest;
+    std::uint32_t next_of_id;
+    std::uint32_t newer;
+    std::uint32_t older;
+};
+
+/// Indexes instead of pointers, since each nginx may map it elsewhere.
+struct Cache::Shared {
+    std::uint32_t capacity;
+    std::uint32_t mask;
+    /// Entries never used yet are those from here on.
+    std::uint32_t fresh;
+    std::uint32_t free;
+    std::uint32_t newest;
+    std::uint32_t oldest;
+    std::uint32_t generation[generations];
+    Channel channels[most_channels];
+
+    Entry* entries() { return reinterpret_cast<Entry*>(this + 1); }
+    std::uint32_t* by_digest() { return reinterpret_cast<std::uint32_t*>(entries() + capacity); }
+    std::uint32_t* by_id() { return by_digest() + mask + 1; }
+    std::uint32_t index_of(const Entry& entry) { return static_cast<std::uint32_t>(&entry - entries()); }
+
+    static std::size_t size(std::size_t capacity, std::size_t buckets)
+    {
+        return sizeof(Shared) + capacity * sizeof(Entry) + 2 * buckets * sizeof(std::uint32_t);
+    }
+};
+
+class Cache::Lock {
+public:
+    explicit Lock(ngx_shm_zone_t* zone) : pool_(reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr))
+    {
+        ngx_shmtx_lock(&pool_->mutex);
+    }
+    ~Lock() { ngx_shmtx_unlock(&pool_->mutex); }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+private:
+    ngx_slab_pool_t* pool_;
+};
+
+// ---- the memory
+
+ngx_int_t Cache::attach(void* previous)
+{
+    auto* pool = reinterpret_cast<ngx_slab_pool_t*>(zone_->shm.addr);
+    if (previous || zone_->shm.exists) {
+        shared_ = static_cast<Shared*>(pool->data);
+        return NGX_OK;
+    }
+    pool->log_nomem = 0;
+    std::size_t room = static_cast<std::size_t>(pool->end - pool->start);
+    std::size_t capacity = room / (sizeof(Entry) + 2 * sizeof(std::uint32_t));
+    std::size_t buckets = 1;
+    while (buckets * 2 <= capacity)
+        buckets *= 2;
+    void* memory = nullptr;
+    while (capacity > 0 && !(memory = ngx_slab_calloc(pool, Shared::size(capacity, buckets))))
+        capacity -= capacity / 64 + 1;
+    if (!memory)
+        return NGX_ERROR;
+    shared_ = static_cast<Shared*>(memory);
+    shared_->capacity = static_cast<std::uint32_t>(capacity);
+    shared_->mask = static_cast<std::uint32_t>(buckets - 1);
+    shared_->free = shared_->newest = shared_->oldest = none;
+    std::fill_n(shared_->by_digest(), 2 * buckets, none);
+    pool->data = shared_;
+    return NGX_OK;
+}
+
+Cache::Entry* Cache::find_entry(const api_token::Sha256& digest)
+{
+    auto* entries = shared_->entries();
+    auto index = shared_->by_digest()[hash(api_token::view(digest)) & shared_->mask];
+    while (index != none && entries[index].digest != digest)
+        index = entries[index].next_of_digest;
+    return index == none ? nullptr : &entries[index];
+}
+
+/// An entry that is in no list: a fresh one, a free one, or the least recently used.
+Cache::Entry* Cache::take_entry()
+{
+    auto* entries = shared_->entries();
+    if (shared_->free != none) {
+        auto& entry = entries[shared_->free];
+        shared_->free = entry.older;
+        return &entry;
+    }
+    if (shared_->fresh < shared_->capacity)
+        return &entries[shared_->fresh++];
+    auto& entry = entries[shared_->oldest];
+    unlink(entry);
+    return &entry;
+}
+
+void Cache::unlink(Entry& entry)
+{
+    auto* entries = shared_->entries();
+    auto index = shared_->index_of(entry);
+    auto unchain = [&](std::uint32_t* link, std::uint32_t Entry::*next) {
+        while (*link != index && *link != none)
+            link = &(entries[*link].*next);
+        *link = entry.*next;
+    };
+    unchain(&shared_->by_digest()[hash(api_token::view(entry.digest)) & shared_->mask],
+            &Entry::next_of_digest);
+    unchain(&shared_->by_id()[hash_of_id(entry.identity.id().view()) & shared_->mask], &Entry::next_of_id);
+    (entry.newer == none ? shared_->newest : entries[entry.newer].older) = entry.older;
+    (entry.older == none ? shared_->oldest : entries[entry.older].newer) = entry.newer;
+}
+
+/// Makes it the most recently used.
+void Cache::touch(Entry& entry)
+{
+    auto* entries = shared_->entries();
+    auto index = shared_->index_of(entry);
+    if (shared_->newest == index)
+        return;
+    if (entry.is_linked) {
+        entries[entry.newer].older = entry.older;
+        (entry.older == none ? shared_->oldest : entries[entry.older].newer) = entry.newer;
+    }
+    entry.is_linked = true;
+    entry.newer = none;
+    entry.older = shared_->newest;
+    (entry.older == none ? shared_->oldest : entries[entry.older].newer) = index;
+    shared_->newest = index;
+}
+
+// ---- what is known
+
+bool Cache::is_current(const Entry& entry, std::uint32_t channel) const
+{
+    if (entry.identity.is_admin())
+        return true;
+    auto valid = entry.standing == Standing::active ? valid_ : ngx_min(valid_, longest_refusal);
+    const auto& heard = shared_->channels[channel];
+    return ngx_time() < entry.asked_at + valid && entry.epoch == heard.epoch && heard.is_heard();
+}
+
+std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval)
+{
+    Lock lock(zone_);
+    auto* entry = find_entry(digest);
+    if (!entry)
+        return std::nullopt;
+    touch(*entry);
+    Known known{entry->identity, entry->standing, is_current(*entry, channel), entry->asked_at, false};
+    if (known.is_current && known.standing == Standing::active) {
+        entry->used_at = ngx_time();
+        known.is_use_due = use_interval && entry->use_claimed_until < entry->used_at;
+        if (known.is_use_due)
+            entry->use_claimed_until = entry->used_at + use_interval + 2;
+    }
+    return known;
+}
+
+Moment Cache::now(std::uint32_t channel, std::string_view token_id)
+{
+    Lock lock(zone_);
+    const auto& heard = shared_->channels[channel];
+    return {heard.epoch, shared_->generation[hash_of_id(token_id) % generations], heard.is_heard()};
+}
+
+void Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
+                     const api_token::Identity& identity, Standing standing, const Moment& asked)
+{
+    Lock lock(zone_);
+    auto* entry = find_entry(digest);
+    const auto& heard = shared_->channels[channel];
+    auto id = identity.id().view();
+    bool is_news =
+        !identity.is_admin() && (!asked.is_heard || heard.epoch != asked.epoch || !heard.is_heard() ||
+                                 shared_->generation[hash_of_id(id) % generations] != asked.generation);
+    if (is_news)
+        return;
+    if (!entry) {
+        entry = take_entry();
+        entry->digest = digest;
+        entry->identity = identity;
+        entry->used_at = entry->use_claimed_until = 0;
+        entry->is_linked = false;
+        auto index = shared_->index_of(*entry);
+        entry->next_of_digest =
+            std::exchange(shared_->by_digest()[hash(api_token::view(digest)) & shared_->mask], index);
+        entry->next_of_id = std::exchange(shared_->by_id()[hash_of_id(id) & shared_->mask], index);
+    }
+    entry->standing = standing;
+    entry->asked_at = ngx_time();
+    entry->epoch = asked.epoch;
+    entry->channel = channel;
+    touch(*entry);
+}
+
+void Cache::forget(std::string_view token_id)
+{
+    Lock lock(zone_);
+    auto* entries = shared_->entries();
+    shared_->generation[hash_of_id(token_id) % generations]++;
+    auto index = shared_->by_id()[hash_of_id(token_id) & shared_->mask];
+    while (index != none) {
+        auto& entry = entries[index];
+        index = entry.next_of_id;
+        if (entry.identity.id().view() != token_id)
+            continue;
+        unlink(entry);
+        entry.older = std::exchange(shared_->free, shared_->index_of(entry));
+    }
+}
+
+api_token::Seconds Cache::last_used_at(const api_token::Sha256& digest)
+{
+    Lock lock(zone_);
+    auto* entry = find_entry(digest);
+    return entry ? entry->used_at : 0;
+}
+
+// ---- who listens
+
+std::optional<std::uint32_t> Cache::channel_of(std::string_view store_name)
+{
+    auto name = api_token::sha256(store_name);
+    if (!name)
+        return std::nullopt;
+    Lock lock(zone_);
+    auto* begin = shared_->channels;
+    auto* end = begin + most_channels;
+    auto* found = std::find_if(begin, end, [&](const auto& channel) { return channel.name == *name; });
+    if (found == end) {
+        found = std::find_if(begin, end, [](const auto& channel) { return !channel.is_heard(); });
+        if (found == end)
+            return std::nullopt;
+        found->name = *name;
+        found->epoch++;
+    }
+    return static_cast<std::uint32_t>(found - begin);
+}
+
+void Cache::start_listening(std::uint32_t number)
+{
+    Lock lock(zone_);
+    auto& channel = shared_->channels[number];
+    for (auto& listener : channel.listeners) {
+        bool is_gone = listener.process &&
+                       (!listener.is_live() || (kill(listener.process, 0) == -1 && ngx_errno == ESRCH));
+        if (is_gone) {
+            listener.process = 0;
+            channel.epoch++;
+        }
+    }
+    if (!channel.is_heard())
+        channel.epoch++;
+    for (auto& listener : channel.listeners) {
+        if (listener.process)
+            continue;
+        listener = {ngx_pid, ngx_current_msec};
+        return;
+    }
+}
+
+void Cache::heard(std::uint32_t number)
+{
+    Lock lock(zone_);
+    if (auto* listener = shared_->channels[number].of_this_process())
+        listener->heard_at = ngx_current_msec;
+}
+
+void Cache::stop_listening(std::uint32_t number, bool is_orderly)
+{
+    Lock lock(zone_);
+    auto& channel = shared_->channels[number];
+    auto* listener = channel.of_this_process();
+    if (!listener)
+        return;
+    listener->process = 0;
+    channel.epoch += is_orderly ? 0 : 1;
+}
+
+} // namespace store

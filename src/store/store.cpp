@@ -1,0 +1,58 @@
+#include "store.hpp"
+
+#include "token/pfid.hpp"
+
+#include <string>
+
+namespace store {
+
+namespace {
+
+/// The workers that listen; the others rely on them.
+constexpr ngx_uint_t listening_workers = 4;
+
+} // namespace
+
+Store::Store(const redis::Options& options, std::string_view prefix, std::string_view changes)
+    : prefix_(prefix), connection_(options), listener_(options, changes, *this), uses_(*this)
+{
+}
+
+void Store::start(ngx_log_t* log, Cache* cache)
+{
+    connection_.start(log);
+    uses_.start(log);
+    cache_ = cache;
+    if (!cache)
+        return;
+    channel_ = cache->channel_of(std::string(connection_.url()).append(" ").append(prefix_));
+    if (!channel_) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "redis %*s: more than 4 stores share the cache, this one goes without",
+                      connection_.url().size(), connection_.url().data());
+    } else if (ngx_worker < listening_workers) {
+        listener_.start(log);
+    }
+}
+
+void Store::stop()
+{
+    listener_.stop();
+    uses_.stop();
+    connection_.stop();
+}
+
+void Store::message(std::string_view token_id)
+{
+    if (api_token::is_pfid(token_id))
+        changed(token_id);
+}
+
+void Store::changed(std::string_view token_id)
+{
+    inquiries_.close(token_id);
+    if (auto* known = cache())
+        known->forget(token_id);
+}
+
+} // namespace store

@@ -1,0 +1,134 @@
+#include "uses.hpp"
+
+#include "record.hpp"
+#include "redis/script.hpp"
+#include "store.hpp"
+
+#include <array>
+#include <charconv>
+
+namespace store {
+
+namespace {
+
+// KEYS: the token. ARGV: when it was used. Makes no record that is not there, and does not go back in time.
+const redis::Script script{R"lua(
+local known = redis.call('HMGET', KEYS[1], 'account_id', 'last_used_at')
+if not known[1] or known[2] and tonumber(known[2]) >= tonumber(ARGV[1]) then return 0 end
+return redis.call('HSET', KEYS[1], 'last_used_at', ARGV[1])
+)lua"};
+
+/// A write that nobody waits for; it ends itself.
+class Touch final : public redis::Command {
+public:
+    static void send(Store& store, std::string_view token_id, api_token::Seconds used_at, ngx_log_t* log)
+    {
+        auto* memory = static_cast<char*>(ngx_alloc(sizeof(Touch) + token_key_capacity(store.prefix()), log));
+        if (!memory)
+            return;
+        auto* key = memory + sizeof(Touch);
+        auto* end = write_token_key(key, store.prefix(), token_id);
+        auto* touch = new (memory) Touch(store, {key, static_cast<std::size_t>(end - key)}, used_at);
+        if (!store.connection().send(*touch))
+            touch->end();
+    }
+
+private:
+    Touch(Store& store, std::string_view key, api_token::Seconds used_at) : store_(store)
+    {
+        auto* end = std::to_chars(digits_.data(), digits_.data() + digits_.size(), used_at).ptr;
+        words_ = {"EVALSHA",
+                  script.sha1(),
+                  "1",
+                  key,
+                  {digits_.data(), static_cast<std::size_t>(end - digits_.data())}};
+    }
+
+    std::span<const std::string_view> words() const override { return words_; }
+    void failed(redis::Failure) override { end(); }
+    void answered(redis::Reply reply) override
+    {
+        if (words_[0] != "EVALSHA" || !reply.text().starts_with("NOSCRIPT"))
+            return end();
+        words_[0] = "EVAL";
+        words_[1] = script.text();
+        if (!store_.connection().send(*this))
+            end();
+    }
+    void end()
+    {
+        this->~Touch();
+        ngx_free(this);
+    }
+
+    Store& store_;
+    std::array<char, 20> digits_;
+    std::array<std::string_view, 5> words_;
+};
+
+} // namespace
+
+struct Uses::Use {
+    ngx_queue_t link;
+    api_token::Sha256 digest;
+    api_token::Pfid token_id;
+    api_token::Seconds used_at;
+    time_t due;
+
+    static Use* of(ngx_queue_t* link) { return ngx_queue_data(link, Use, link); }
+};
+
+Uses::Uses(Store& store) : store_(store)
+{
+    ngx_queue_init(&waiting_);
+    timer_.data = this;
+    timer_.cancelable = 1;
+    timer_.handler = [](ngx_event_t* event) { static_cast<Uses*>(event->data)->flush(); };
+}
+
+void Uses::stop()
+{
+    if (timer_.timer_set)
+        ngx_del_timer(&timer_);
+    while (!ngx_queue_empty(&waiting_)) {
+        auto* use = Use::of(ngx_queue_head(&waiting_));
+        ngx_queue_remove(&use->link);
+        ngx_free(use);
+    }
+}
+
+void Uses::write_later(const api_token::Sha256& digest, const api_token::Identity& identity, time_t delay)
+{
+    auto* use = static_cast<Use*>(ngx_alloc(sizeof(Use), log_));
+    if (!use)
+        return;
+    use->digest = digest;
+    use->token_id = identity.token_id;
+    use->used_at = ngx_time();
+    use->due = ngx_time() + delay;
+    ngx_queue_insert_tail(&waiting_, &use->link);
+    if (!timer_.timer_set)
+        ngx_add_timer(&timer_, 1000);
+}
+
+void Uses::write(std::string_view token_id, api_token::Seconds used_at)
+{
+    Touch::send(store_, token_id, used_at, log_);
+}
+
+void Uses::flush()
+{
+    while (!ngx_queue_empty(&waiting_)) {
+        auto* use = Use::of(ngx_queue_head(&waiting_));
+        if (use->due > ngx_time())
+            break;
+        ngx_queue_remove(&use->link);
+        auto known = store_.cache() ? store_.cache()->last_used_at(use->digest) : 0;
+        write(use->token_id.view(), ngx_max(known, use->used_at));
+        ngx_free(use);
+    }
+    if (!ngx_queue_empty(&waiting_))
+        ngx_add_timer(&timer_, 1000);
+}
+
+} // namespace store

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "ngx/nginx.hpp"
+#include "token/digest.hpp"
+#include "token/identity.hpp"
+
+namespace store {
+
+class Store;
+
+/// The uses of tokens that a worker is to write back to Redis, in the background. What cannot be written is
+/// dropped: the next use is written.
+class Uses {
+public:
+    explicit Uses(Store& store);
+    ~Uses() { stop(); }
+    Uses(const Uses&) = delete;
+    Uses& operator=(const Uses&) = delete;
+
+    void start(ngx_log_t* log) { log_ = timer_.log = log; }
+    void stop();
+
+    /// Writes in `delay` seconds when the token was last used by then, as the cache knows it by its digest.
+    void write_later(const api_token::Sha256& digest, const api_token::Identity& identity, time_t delay);
+    /// Writes now that the token is used now.
+    void write(std::string_view token_id, api_token::Seconds used_at);
+
+private:
+    struct Use;
+
+    void flush();
+
+    Store& store_;
+    ngx_log_t* log_ = nullptr;
+    ngx_event_t timer_{};
+    /// In the order that they fall due, since the delay is the same for all.
+    ngx_queue_t waiting_;
+};
+
+} // namespace store
