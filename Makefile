@@ -28,6 +28,9 @@ CONFIGURE = . $(NGX_DEV)/conf_flags; tools/configure.sh $(TREE) $(OUT) \
 	--with-cc-opt="-O2 -g -fPIC $(HARDEN)" --with-ld-opt="$(LD_HARDEN)" \
 	"$${NGX_CONF_FLAGS[@]}" --add-dynamic-module=$(CURDIR)
 else
+ifneq ($(filter-out all,$(MAKECMDGOALS)),)
+$(error NGX_SRC is for building the module only)
+endif
 TREE := $(abspath $(NGX_SRC))
 OUT := $(BUILD)/src-$(notdir $(TREE))
 MODULE := $(OUT)/$(NAME).so
@@ -72,10 +75,12 @@ endef
 $(eval $(call unit,build/unit,-O2))
 $(eval $(call unit,build/unit-asan,-O1 $(SANITIZE)))
 
-run_unit = T_DATA=$(CURDIR)/t/data CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT_TESTS:%=$(1)/%)
+build_unit = +@$(inner_make) $(UNIT_TESTS:%=$(1)/%)
+run_unit = T_DATA=$(CURDIR)/t/data CMOCKA_MESSAGE_OUTPUT=TAP prove -j$$(nproc) -e '' $(UNIT_TESTS:%=$(1)/%)
 
 .PHONY: test-unit
-test-unit: $(UNIT_TESTS:%=build/unit/%) | deps-build deps-test
+test-unit: | deps-build deps-test
+	$(call build_unit,build/unit)
 	@$(call run_unit,build/unit)
 
 ## test-nginx      Test::Nginx, t/*.t, against Debian's nginx; TESTS='t/x.t …': only these
@@ -121,7 +126,8 @@ asan-module: build/asan/source/configure
 .PHONY: test-asan test-asan-unit test-asan-nginx
 test-asan: test-asan-unit test-asan-nginx
 
-test-asan-unit: $(UNIT_TESTS:%=build/unit-asan/%) | deps-build deps-test
+test-asan-unit: | deps-build deps-test
+	$(call build_unit,build/unit-asan)
 	@export UBSAN_OPTIONS=print_stacktrace=1; $(call run_unit,build/unit-asan)
 
 # nginx starts a worker again and exits with 0 after a report: what counts is that there is none
