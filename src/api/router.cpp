@@ -57,13 +57,11 @@ std::string_view path_below(ngx_http_request_t* r)
     auto* location =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
     auto root = location->name.len;
-#if (NGX_PCRE)
-    if (location->regex) {
+    if (http::Settings::of(r).is_regex) {
         constexpr std::string_view segment = "/api_token";
         auto at = path.rfind(segment);
         root = at == path.npos ? path.size() : at + segment.size();
     }
-#endif
     return path.substr(ngx_min(root, path.size()));
 }
 

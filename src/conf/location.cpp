@@ -18,6 +18,28 @@ char* error()
     return static_cast<char*>(NGX_CONF_ERROR);
 }
 
+ngx_http_core_loc_conf_t& core_location(ngx_conf_t* cf)
+{
+    return *static_cast<ngx_http_core_loc_conf_t*>(
+        ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+}
+
+/// To nginx, `if` and `limit_except` are locations of their own; the API is the same there as around them.
+void merge_api(ngx_conf_t* cf, const http::Settings& outer, http::Settings& inner)
+{
+    auto& location = core_location(cf);
+    if (!location.noname || !outer.serves_api)
+        return;
+    inner.serves_api = true;
+    inner.is_regex = outer.is_regex;
+    inner.file = outer.file;
+    inner.line = outer.line;
+    inner.caller_account = outer.caller_account;
+    inner.caller_admin_user = outer.caller_admin_user;
+    if (location.lmt_excpt && !location.handler)
+        location.handler = api::handle;
+}
+
 bool starts_with(const ngx_str_t& text, std::string_view start)
 {
     return ngx::view(text).starts_with(start);
@@ -129,9 +151,11 @@ char* set_api_token(ngx_conf_t* cf, ngx_command_t*, void* conf)
     settings.serves_api = true;
     settings.file = cf->conf_file->file.name;
     settings.line = cf->conf_file->line;
-    auto* location =
-        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-    location->handler = api::handle;
+    auto& location = core_location(cf);
+    location.handler = api::handle;
+#if (NGX_PCRE)
+    settings.is_regex = location.regex != nullptr;
+#endif
     return NGX_CONF_OK;
 }
 
@@ -205,6 +229,7 @@ char* merge_location(ngx_conf_t* cf, void* parent, void* child)
 {
     const auto& outer = *static_cast<http::Settings*>(parent);
     auto& inner = *static_cast<http::Settings*>(child);
+    merge_api(cf, outer, inner);
     if (!inner.store)
         inner.store = outer.store;
     if (!inner.keys)

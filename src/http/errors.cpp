@@ -183,11 +183,13 @@ std::string_view body_of_status(ngx_uint_t status)
         return API_TOKEN_ERROR("bad_request", "The method is not allowed here.");
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
         return API_TOKEN_ERROR("bad_request", "The body is too large.");
+    case NGX_HTTP_BAD_REQUEST:
+        return API_TOKEN_ERROR("bad_request", "The request cannot be read.");
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return unavailable_body;
+        return API_TOKEN_ERROR("unexpected", "The service cannot answer at the moment; try again.");
     }
     return status < NGX_HTTP_INTERNAL_SERVER_ERROR
-               ? std::string_view(API_TOKEN_ERROR("bad_request", "The request cannot be read."))
+               ? std::string_view(API_TOKEN_ERROR("bad_request", "The request was refused."))
                : unexpected_body;
 }
 

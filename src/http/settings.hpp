@@ -33,6 +33,8 @@ struct Settings {
     ngx_flag_t environment_check;
     /// Whether `api_token;` stands in the location, so that errors of nginx's own are told in JSON.
     bool serves_api;
+    /// Whether that location is named by a regular expression.
+    bool is_regex;
     /// Where that `api_token;` is.
     ngx_str_t file;
     ngx_uint_t line;

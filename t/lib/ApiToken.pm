@@ -215,7 +215,7 @@ sub write_key ($$) {
 
 # the location of the API with these directives, and with those it cannot do without
 sub api (@) {
-    my $text = join '', map { "    $_;\n" } @_;
+    my $text = join "", map { /\}$/ ? "    $_\n" : "    $_;\n" } @_;
     my %needed = (
         api_token_redis  => "unix:$ENV{TEST_NGINX_REDIS}",
         api_token_key    => "$ENV{TEST_NGINX_KEYS}/hs256.jwk",
