@@ -17,6 +17,7 @@ use warnings;
 use File::Path ();
 use File::Spec;
 use File::Temp ();
+use Digest::SHA ();
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP     ();
@@ -24,7 +25,7 @@ use MIME::Base64 ();
 use POSIX        ();
 use Time::HiRes  ();
 
-my ($dir, $owner, $redis);
+my ($dir, $owner, $redis, @nginx);
 
 # away from the ports that the kernel gives to clients
 sub free_ports {
@@ -87,6 +88,8 @@ BEGIN {
 END {
     if (defined $owner && $$ == $owner) {
         local $?;
+        kill QUIT => @nginx;
+        waitpid $_, 0 for @nginx;
         if ($redis) {
             kill TERM => $redis;
             waitpid $redis, 0;
@@ -100,7 +103,8 @@ use Test::Nginx::Socket -Base;
 
 our @EXPORT = qw(redis json b64url_decode
     $account $environment $admin_user $pfid $time
-    test_key write_key api request post is_answer error_body invalid jwt connect_to_nginx talk answers);
+    test_key write_key api request post is_answer error_body invalid jwt connect_to_nginx talk answers
+    checks ask new_token sign redis_calls signal_redis restart_redis start_nginx);
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -284,6 +288,85 @@ sub is_answer ($$$$) {
 sub jwt ($) {
     my $text = ref $_[0] ? json($_[0]{content})->{token} : $_[0];
     return map { b64url_decode($_) } split /\./, $text;
+}
+
+# ---- the check
+
+# for `http`: what auth_api_token needs, these directives, and `behind`, which answers `in`
+sub checks (@) {
+    my $key = write_key('hs256.jwk', test_key('hs256'));
+    return join '', map { "$_\n" } "api_token_redis unix:$ENV{TEST_NGINX_REDIS};", "api_token_key $key;",
+        (map { /\}$/ ? $_ : "$_;" } @_), "upstream behind { server unix:$ENV{TEST_NGINX_KEYS}/behind.sock; }",
+        "server { listen unix:$ENV{TEST_NGINX_KEYS}/behind.sock; access_log off; location / { return 200 in; } }";
+}
+
+# the answer to a GET of this path, or to METHOD PATH, with this token or with these headers
+sub ask ($;$) {
+    my ($path, $with) = @_;
+    my $method = $path =~ s/^([A-Z]+) // ? $1 : 'GET';
+    my %headers = (Host => 'localhost', Connection => 'close',
+        ref $with ? %$with : defined $with ? (Authorization => "Bearer $with") : ());
+    my $head = join '', map { "$_: $headers{$_}\r\n" } sort keys %headers;
+    return (answers(talk("$method $path HTTP/1.1\r\n$head\r\n")))[0];
+}
+
+# what a create answers as `token` and `details`
+sub new_token (;$$) {
+    my ($fields, $headers) = @_;
+    my $answer = post({token_scope => 'account', %{$fields // {}}}, $headers);
+    die "create: $answer->{status} $answer->{content}\n" if $answer->{status} != 200;
+    my $created = json($answer->{content});
+    return @$created{qw(token details)};
+}
+
+# a JWT of these claims (JSON, or a hash that becomes it), by an HMAC key of t/data
+sub sign ($;$$) {
+    my ($claims, $header, $key) = @_;
+    my $input = join '.', map { MIME::Base64::encode_base64url(ref $_ ? JSON::PP->new->canonical->encode($_) : $_) }
+        $header // '{"alg":"HS256","typ":"JWT"}', $claims;
+    my $secret = b64url_decode(json(test_key($key // 'hs256'))->{k});
+    return "$input." . MIME::Base64::encode_base64url(Digest::SHA::hmac_sha256($input, $secret));
+}
+
+# what Redis was asked since this was called before: the names of commands, each with its count
+sub redis_calls () {
+    my %calls = redis('INFO', 'commandstats') =~ /^cmdstat_(\S+?):calls=(\d+)/mg;
+    redis('CONFIG', 'RESETSTAT');
+    delete @calls{grep { /^(?:ping|info|config|select|auth|subscribe|command|client)/ } keys %calls};
+    return \%calls;
+}
+
+sub signal_redis ($) {
+    kill $_[0] => $redis;
+}
+
+# after its death; it has the data of its last SAVE
+sub restart_redis () {
+    waitpid $redis, 0;
+    $redis = start_redis(@ENV{qw(TEST_NGINX_REDIS TEST_NGINX_REDIS_PORT)});
+}
+
+# a second nginx beside the test's own, on the port that this answers with its process
+sub start_nginx ($) {
+    my $http = shift;
+    my ($root, $port) = ("$dir/nginx", $ENV{TEST_NGINX_REDIS_PORT} + 1);
+    File::Path::make_path("$root/logs");
+    open my $conf, '>', "$root/nginx.conf" or die "$root/nginx.conf: $!\n";
+    print $conf $ENV{MODULE} ne '' ? "load_module $ENV{MODULE};\n" : '', $> == 0 ? "user root;\n" : '',
+        "daemon off; worker_processes 2; pid nginx.pid; error_log logs/error.log info; events {}\n",
+        "http { access_log off; $http }\n" =~ s/\bPORT\b/$port/gr;
+    close $conf;
+    my $pid = fork() // die "fork: $!\n";
+    if ($pid == 0) {
+        open STDERR, '>', '/dev/null';
+        exec($ENV{TEST_NGINX_BINARY}, '-p', "$root/", '-c', "$root/nginx.conf") or POSIX::_exit(127);
+    }
+    push @nginx, $pid;
+    for (1 .. 500) {
+        return ($port, $pid) if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+        Time::HiRes::sleep(0.01);
+    }
+    die "the second nginx does not start\n";
 }
 
 sub connect_to_nginx () {
