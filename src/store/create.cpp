@@ -12,8 +12,7 @@ namespace {
 //       token_scope, then those fields that may be null, and their values
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
 // when the key was used for something else, "deleted" when its token is gone.
-const redis::Script script{lua_functions, R"lua(
-if KEYS[5] then
+const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
   local first = redis.call('GET', KEYS[5])
   if first then
     if string.sub(first, 33) ~= ARGV[5] then return 'other' end
@@ -23,7 +22,10 @@ if KEYS[5] then
   end
   redis.call('SET', KEYS[5], ARGV[1] .. ARGV[5], 'EX', 86400)
 end
-forget({KEYS[2], KEYS[3], KEYS[4]}, ARGV[6], ARGV[2], 100)
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
+if first and tonumber(first) <= tonumber(ARGV[2]) then)lua", lua_drop, lua_forget, R"lua(
+  forget({KEYS[2], KEYS[3], KEYS[4]}, ARGV[6], ARGV[2], 100)
+end
 redis.call('HSET', KEYS[1], 'account_id', ARGV[7], 'token_scope', ARGV[8], 'status', 'active',
   'inserted_at', ARGV[2], 'updated_at', ARGV[2], 'expires_at', ARGV[3], unpack(ARGV, 9))
 redis.call('EXPIREAT', KEYS[1], ARGV[4])

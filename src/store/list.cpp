@@ -9,9 +9,9 @@ namespace {
 // KEYS: the account's three orders
 // ARGV: the token key without its id, now, which order, ZRANGE or ZREVRANGE, the first and the last place
 // Answers how many tokens the account has, then the id and the record of each token of the page.
-const redis::Script script{lua_functions, R"lua(
+const redis::Script script{lua_record, lua_drop, lua_forget, R"lua(
 local token_key, now, order, range, first, last = unpack(ARGV)
-forget(KEYS, token_key, now, 10000)
+forget(KEYS, token_key, now, 5000)
 while true do
   local page, gone = {redis.call('ZCARD', KEYS[1])}, {}
   for _, id in ipairs(redis.call(range, KEYS[tonumber(order)], first, last)) do

@@ -7,7 +7,7 @@ namespace store {
 namespace {
 
 // KEYS: the token. Answers its record.
-const redis::Script script{lua_functions, "return record(KEYS[1])"};
+const redis::Script script{lua_record, "return record(KEYS[1])"};
 
 } // namespace
 

@@ -7,14 +7,20 @@
 
 namespace store {
 
-const std::string_view lua_functions = R"lua(
+const std::string_view lua_record = R"lua(
 local function record(key)
   return redis.call('HMGET', key, 'account_id', 'environment_id', 'created_by_admin_user_id', 'token_scope',
     'status', 'inserted_at', 'updated_at', 'expires_at', 'last_used_at')
 end
+)lua";
+
+const std::string_view lua_drop = R"lua(
 local function drop(orders, ids)
   for _, key in ipairs(orders) do redis.call('ZREM', key, unpack(ids)) end
 end
+)lua";
+
+const std::string_view lua_forget = R"lua(
 local function look_at(ids, orders, token_key, now)
   local gone = {}
   for _, id in ipairs(ids) do
@@ -28,8 +34,6 @@ local function look_at(ids, orders, token_key, now)
   if #gone > 0 then drop(orders, gone) end
 end
 local function forget(orders, token_key, now, most)
-  local first = redis.call('ZRANGE', orders[2], 0, 0, 'WITHSCORES')[2]
-  if not first or tonumber(first) > tonumber(now) then return end
   local new = redis.call('ZCOUNT', orders[2], '-inf', now) - redis.call('ZCARD', orders[3])
   if new > 0 then
     local oldest = math.max(new - most, 0)

@@ -9,16 +9,21 @@
 
 namespace store {
 
-/// Lua that the scripts share. An account has three orders, in this order: all its tokens by inserted_at and
-/// by expires_at, and those that have expired but are still kept, by when Redis drops them.
-///   record(key): what read_record reads; its first element is false where there is no such record.
-///   forget(orders, token key without its id, now, most): takes tokens out of the orders that Redis has
-///   dropped. A
-///     token is looked at when it has expired and when its record ends, at most `most` each at a time.
-///   drop(orders, ids)
-extern const std::string_view lua_functions;
+/// Lua that the scripts share.
+/// record(key): what read_record reads; its first element is false where there is no such record.
+extern const std::string_view lua_record;
 
-/// A token as `record` of lua_functions answered it, its texts copied to the pool. Nothing where there is no
+/// An account has three orders: all its tokens by inserted_at and by expires_at, and those that have expired
+/// but are still kept, by when Redis drops them. drop(orders, ids): takes tokens out of them, a few thousand
+/// at most.
+extern const std::string_view lua_drop;
+
+/// forget(orders, token key without its id, now, most): drops the tokens whose records Redis has dropped. A
+/// token is looked at when it has expired and when its record ends, at most `most` each at a time. Stands
+/// behind lua_drop.
+extern const std::string_view lua_forget;
+
+/// A token as record() answered it, its texts copied to the pool. Nothing where there is no
 /// such token, or no memory.
 std::optional<api_token::Token> read_record(ngx_pool_t* pool, std::string_view id, redis::Reply record);
 

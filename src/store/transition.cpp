@@ -13,7 +13,7 @@ using api_token::Action;
 // changes,
 //       the status that comes of it or "" to remove it, what the names of an account's keys begin with
 // Answers the record, 1 when the token is removed, "missing", or "not allowed".
-const redis::Script script{lua_functions, R"lua(
+const redis::Script script{lua_record, lua_drop, R"lua(
 local id, account, now, allowed, retention, channel, status, account_keys = unpack(ARGV)
 local fields = record(KEYS[1])
 if not fields[1] or account ~= '' and fields[1] ~= account then return 'missing' end
