@@ -87,8 +87,10 @@ struct Outcome {
             presented.refusal_body = http::body_of_status(NGX_HTTP_INTERNAL_SERVER_ERROR);
             presented.verdict = NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
-        if (std::exchange(presented.is_waiting, false))
-            ngx_http_core_run_phases(r);
+        if (!std::exchange(presented.is_waiting, false))
+            return;
+        r->read_event_handler = ngx_http_block_reading;
+        ngx_http_core_run_phases(r);
     }
 };
 
@@ -133,7 +135,7 @@ ngx_int_t wait(ngx_http_request_t* r, http::Presented& presented)
     return NGX_AGAIN;
 }
 
-/// What was looked at in an earlier phase may be long ago: limit_req delays requests.
+/// What the cache knows of it, now: it may have been looked at long ago, since limit_req delays requests.
 void look_again(const http::Settings& settings, http::Presented& presented)
 {
     if (auto* cache = settings.store->cache(); cache && !presented.refusal)
@@ -141,38 +143,49 @@ void look_again(const http::Settings& settings, http::Presented& presented)
             cache->find(presented.digest, settings.store->channel(), settings.last_used_interval);
 }
 
-ngx_int_t check(ngx_http_request_t* r)
+/// An admin's JWT is in no store: it is active until it expires.
+ngx_int_t check_admin(ngx_http_request_t* r, const http::Settings& settings, http::Presented& presented)
 {
-    auto* context = is_checked(r) ? http::Context::get(r) : nullptr;
-    if (!context)
-        return is_checked(r) ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
-    if (context->presented.is_waiting)
-        return NGX_AGAIN;
-    if (context->presented.verdict)
-        return *context->presented.verdict;
+    if (auto* cache = settings.store->cache(); cache && !presented.known)
+        cache->remember(presented.digest, settings.store->channel(), presented.identity, Standing::active,
+                        {});
+    return decide(r, presented, std::nullopt);
+}
 
-    const auto& settings = http::Settings::of(r);
-    bool was_looked_at = context->presented.is_looked_at;
-    auto& presented = look(r, *context);
-    if (was_looked_at)
-        look_again(settings, presented);
+ngx_int_t check_presented(ngx_http_request_t* r, const http::Settings& settings, http::Presented& presented)
+{
     if (presented.refusal == Refusal::missing && settings.caller_account)
         return NGX_DECLINED;
     if (presented.refusal)
         return decide(r, presented, presented.refusal);
     if (presented.identity.expires_at <= ngx_time())
         return decide(r, presented, Refusal::expired);
-    if (presented.identity.is_admin()) {
-        if (auto* cache = settings.store->cache(); cache && !presented.known)
-            cache->remember(presented.digest, settings.store->channel(), presented.identity, Standing::active,
-                            {});
-        return decide(r, presented, std::nullopt);
-    }
+    if (presented.identity.is_admin())
+        return check_admin(r, settings, presented);
     if (!presented.known || !presented.known->is_current)
         return wait(r, presented);
     if (presented.known->is_use_due)
         settings.store->uses().write_later(presented.digest, presented.identity, settings.last_used_interval);
     return decide(r, presented, judge(presented.known->standing));
+}
+
+ngx_int_t check(ngx_http_request_t* r)
+{
+    if (!is_checked(r))
+        return NGX_DECLINED;
+    auto* context = http::Context::get(r);
+    if (!context)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    auto& presented = context->presented;
+    if (presented.is_waiting)
+        return NGX_AGAIN;
+    if (presented.verdict)
+        return *presented.verdict;
+
+    const auto& settings = http::Settings::of(r);
+    if (presented.is_looked_at)
+        look_again(settings, presented);
+    return check_presented(r, settings, look(r, *context));
 }
 
 } // namespace

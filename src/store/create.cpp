@@ -8,8 +8,7 @@ namespace {
 
 // KEYS: the token; the account's three orders; the idempotency key, if any
 // ARGV: id, inserted_at, expires_at, end of the record, what was asked for, the token key without its id,
-// account_id,
-//       token_scope, then those fields that may be null, and their values
+//       account_id, token_scope, then those fields that may be null, and their values
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
 // when the key was used for something else, "deleted" when its token is gone.
 const redis::Script script{"if KEYS[5] then", lua_record, R"lua(

@@ -16,7 +16,9 @@ end
 
 const std::string_view lua_drop = R"lua(
 local function drop(orders, ids)
-  for _, key in ipairs(orders) do redis.call('ZREM', key, unpack(ids)) end
+  for first = 1, #ids, 1000 do
+    for _, key in ipairs(orders) do redis.call('ZREM', key, unpack(ids, first, math.min(first + 999, #ids))) end
+  end
 end
 )lua";
 
