@@ -7,8 +7,9 @@ namespace store {
 namespace {
 
 // KEYS: the token; the account's three orders; the idempotency key, if any
-// ARGV: id, inserted_at, expires_at, end of the record, what was asked for, the token key without its id,
-//       account_id, token_scope, then those fields that may be null, and their values
+// ARGV: id, inserted_at, expires_at, end of the record, what was asked for, account_id, token_scope, then
+// those
+//       fields that may be null, and their values
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
 // when the key was used for something else, "deleted" when its token is gone.
 const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
@@ -16,17 +17,16 @@ const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
   if first then
     if string.sub(first, 33) ~= ARGV[5] then return 'other' end
     local id = string.sub(first, 1, 32)
-    local fields = record(ARGV[6] .. id)
+    local fields = record(string.sub(KEYS[1], 1, -33) .. id)
     return fields[1] and {id, fields} or 'deleted'
   end
   redis.call('SET', KEYS[5], ARGV[1] .. ARGV[5], 'EX', 86400)
 end
-local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
-if first and tonumber(first) <= tonumber(ARGV[2]) then)lua", lua_drop, lua_forget, R"lua(
-  forget({KEYS[2], KEYS[3], KEYS[4]}, ARGV[6], ARGV[2], 100)
+if redis.call('ZCOUNT', KEYS[3], '-inf', ARGV[2]) > 0 then)lua", lua_drop, lua_forget, R"lua(
+  forget({KEYS[2], KEYS[3], KEYS[4]}, string.sub(KEYS[1], 1, -33), ARGV[2], 100)
 end
-redis.call('HSET', KEYS[1], 'account_id', ARGV[7], 'token_scope', ARGV[8], 'status', 'active',
-  'inserted_at', ARGV[2], 'updated_at', ARGV[2], 'expires_at', ARGV[3], unpack(ARGV, 9))
+redis.call('HSET', KEYS[1], 'account_id', ARGV[6], 'token_scope', ARGV[7], 'status', 'active',
+  'inserted_at', ARGV[2], 'updated_at', ARGV[2], 'expires_at', ARGV[3], unpack(ARGV, 8))
 redis.call('EXPIREAT', KEYS[1], ARGV[4])
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
@@ -62,7 +62,6 @@ Create::Create(ngx::Request& request, Store& store, const api_token::Token& toke
         .argument(token.expires_at)
         .argument(token.expires_at + retention);
     argument(is_idempotent ? fingerprint(request.pool(), wanted) : "");
-    argument(keys.tokens(token.id));
 
     argument(token.account_id).argument(name(token.scope));
     if (!token.environment_id.empty())
