@@ -43,10 +43,13 @@ ngx::Content list(ngx::Request& request)
     if (!context.caller.may_act_for(account_id))
         co_return http::errors::not_permitted(request);
 
-    auto page = co_await store::List(request, *settings.store, account_id, *query);
-    if (!page)
-        co_return http::errors::of(page.error());
-    co_return answer(request, *page, *query);
+    for (;;) {
+        auto page = co_await store::List(request, *settings.store, account_id, *query);
+        if (!page)
+            co_return http::errors::of(page.error());
+        if (page->is_complete)
+            co_return answer(request, *page, *query);
+    }
 }
 
 } // namespace api

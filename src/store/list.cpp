@@ -8,11 +8,12 @@ namespace {
 
 // KEYS: the account's three orders
 // ARGV: the token key without its id, now, which order, ZRANGE or ZREVRANGE, the first and the last place
-// Answers how many tokens the account has, then the id and the record of each token of the page.
+// Answers how many tokens the account has, then the id and the record of each token of the page; or "again"
+// after a part of the work, where so many records are gone that Redis would serve nobody else meanwhile.
 const redis::Script script{lua_record, lua_drop, lua_forget, R"lua(
 local token_key, now, order, range, first, last = unpack(ARGV)
-forget(KEYS, token_key, now, 5000)
-while true do
+if forget(KEYS, token_key, now, 1000) then return 'again' end
+for _ = 1, 10 do
   local page, gone = {redis.call('ZCARD', KEYS[1])}, {}
   for _, id in ipairs(redis.call(range, KEYS[tonumber(order)], first, last)) do
     local fields = record(token_key .. id)
@@ -23,6 +24,7 @@ while true do
   if #gone == 0 then return page end
   drop(KEYS, gone)
 end
+return 'again'
 )lua"};
 
 } // namespace
@@ -45,6 +47,8 @@ api_token::Result<Page, redis::Failure> List::await_resume() const
     auto reply = Eval::await_resume();
     if (!reply)
         return reply.error();
+    if (reply->text() == "again")
+        return Page{false, 0, {}};
     auto count = reply->size() / 2;
     auto* memory = ngx_palloc(request_.pool(), ngx_max(count, std::size_t(1)) * sizeof(api_token::Token));
     if (!memory)
@@ -56,7 +60,7 @@ api_token::Result<Page, redis::Failure> List::await_resume() const
             return redis::Failure::rejected;
         new (&tokens[i]) api_token::Token(*token);
     }
-    return Page{(*reply)[0].integer(), {tokens, count}};
+    return Page{true, (*reply)[0].integer(), {tokens, count}};
 }
 
 } // namespace store

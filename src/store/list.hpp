@@ -8,11 +8,15 @@
 namespace store {
 
 struct Page {
+    /// Otherwise there is no page yet: the account's dropped records were too many for one step, and the next
+    /// one goes on.
+    bool is_complete = true;
     std::int64_t item_count = 0;
     std::span<const api_token::Token> tokens;
 };
 
-/// Reads a page of an account's tokens in one step; co_await answers Result<Page, redis::Failure>.
+/// Reads a page of an account's tokens in one step, or a part of it; co_await answers Result<Page,
+/// redis::Failure>.
 class List : public redis::Eval {
 public:
     List(ngx::Request& request, Store& store, std::string_view account_id, const api_token::ListQuery& query);

@@ -24,24 +24,29 @@ end
 
 const std::string_view lua_forget = R"lua(
 local function look_at(ids, orders, token_key, now)
-  local gone = {}
+  local gone, added = {}, 0
   for _, id in ipairs(ids) do
     local left = redis.call('PTTL', token_key .. id)
     if left == -2 then
       gone[#gone + 1] = id
     else
-      redis.call('ZADD', orders[3], left == -1 and 'inf' or now + math.floor(left / 1000), id)
+      local ends = left == -1 and 'inf' or now + math.floor(left / 1000)
+      added = added + redis.call('ZADD', orders[3], ends, id)
     end
   end
-  if #gone > 0 then drop(orders, gone) end
+  drop(orders, gone)
+  return #gone + added
 end
 local function forget(orders, token_key, now, most)
-  local new = redis.call('ZCOUNT', orders[2], '-inf', now) - redis.call('ZCARD', orders[3])
+  local known = redis.call('ZCARD', orders[3])
+  local new = redis.call('ZCOUNT', orders[2], '-inf', now) - known
+  local more = false
   if new > 0 then
-    local oldest = math.max(new - most, 0)
-    look_at(redis.call('ZREVRANGEBYSCORE', orders[2], now, '-inf', 'LIMIT', oldest, most), orders, token_key, now)
+    local ids = redis.call('ZRANGE', orders[2], known, known + math.min(new, most) - 1)
+    more = look_at(ids, orders, token_key, now) > 0 and new > most
   end
-  look_at(redis.call('ZRANGEBYSCORE', orders[3], '-inf', now, 'LIMIT', 0, most), orders, token_key, now)
+  local ids = redis.call('ZRANGEBYSCORE', orders[3], '-inf', now, 'LIMIT', 0, most)
+  return look_at(ids, orders, token_key, now) > 0 and #ids == most or more
 end
 )lua";
 

@@ -14,13 +14,12 @@ namespace store {
 extern const std::string_view lua_record;
 
 /// An account has three orders: all its tokens by inserted_at and by expires_at, and those that have expired
-/// but are still kept, by when Redis drops them. drop(orders, ids): takes tokens out of them, a few thousand
-/// at most.
+/// but are still kept, by when Redis drops them. drop(orders, ids): takes tokens out of them.
 extern const std::string_view lua_drop;
 
 /// forget(orders, token key without its id, now, most): drops the tokens whose records Redis has dropped. A
-/// token is looked at when it has expired and when its record ends, at most `most` each at a time. Stands
-/// behind lua_drop.
+/// token is looked at when it has expired and when its record ends, at most `most` each at a time; answers
+/// whether that was not enough. Stands behind lua_drop.
 extern const std::string_view lua_forget;
 
 /// A token as record() answered it, its texts copied to the pool. Nothing where there is no
