@@ -28,7 +28,7 @@ sub {
 api("api_token_caller account=any admin_user=$admin_user")
 --- steps eval
 sub {
-    my $details = new_token({account_id => $account, expires_at => '2030-01-01T00:00:00Z'});
+    my $details = new_details({account_id => $account, expires_at => '2030-01-01T00:00:00Z'});
     is_answer(request(GET => "/$details->{id}"), 200,
         qq({"details":{"account_id":"$account",)
         . qq("available_actions":{"activate":false,"delete":false,"revoke":true,"suspend":true},)
@@ -58,7 +58,7 @@ sub {
 --- config eval: api()
 --- steps eval
 sub {
-    my $details = new_token();
+    my $details = new_details();
     my ($key) = grep { /:token:$details->{id}$/ } split /\n/, redis(KEYS => '*');
     is(redis(HSET => $key, last_used_at => 1893456000), 1, 'a new field of the record');
     is_answer(request(GET => "/$details->{id}"), 200, details_answer($details, last_used_at => '2030-01-01T00:00:00Z'), 'used');
@@ -78,7 +78,7 @@ sub {
 sub {
     (my $unused = $account) =~ s/.$/0/;
     for my $owner ($neighbour, $stranger) {
-        my $id = new_token({}, as($owner))->{id};
+        my $id = new_details({}, as($owner))->{id};
         is_answer(request(GET => "/$id", undef, as($account)), 404, not_found(), 'for another account');
         is_answer(request(GET => "/$id", undef, as($owner)), 200, qr/"id":"$id"/, 'for its own account');
         is_answer(request(GET => "/$id", undef, as('any')), 200, qr/"account_id":"$owner"/, 'for any account');
@@ -94,7 +94,7 @@ sub {
 --- steps eval
 sub {
     my $expires = time + 2;
-    my $id = new_token({expires_at => date_time($expires)})->{id};
+    my $id = new_details({expires_at => date_time($expires)})->{id};
     is(status_of($id), 'active', 'at first');
     wait_until($expires);
     is(status_of($id), 'expired', 'then expired');
@@ -109,7 +109,7 @@ sub {
 --- steps eval
 sub {
     my $unexpected = error_body('unexpected', 'Something went wrong on the server.');
-    my $id = new_token()->{id};
+    my $id = new_details()->{id};
     my ($key) = grep { /:token:$id$/ } split /\n/, redis(KEYS => '*');
     for my $change (['HSET', $key, 'status', 'lost'], ['HSET', $key, 'status', 'active', 'token_scope', ''],
                     ['HSET', $key, 'token_scope', 'account', 'account_id', 'nobody'], ['SET', $key, 'no hash']) {

@@ -14,7 +14,7 @@ use Time::HiRes ();
 
 use ApiToken ();
 
-our @EXPORT = qw($neighbour $stranger any_caller as date_time wait_until new_token token_that_is
+our @EXPORT = qw($neighbour $stranger any_caller as date_time wait_until new_details token_that_is
     answer_text details_answer %can status_of
     not_found not_allowed);
 
@@ -36,7 +36,7 @@ sub wait_until {
 }
 
 # a new token's details
-sub new_token {
+sub new_details {
     my ($fields, $headers) = @_;
     my $answer = ApiToken::post({token_scope => 'account', %{$fields // {}}}, $headers);
     die "create: $answer->{content}" if $answer->{status} != 200;
@@ -53,7 +53,7 @@ sub token_that_is {
         } while $answer->{status} == 422;
         return JSON::PP::decode_json($answer->{content})->{details}{id};
     }
-    my $id = new_token($fields, $headers)->{id};
+    my $id = new_details($fields, $headers)->{id};
     my $action = {suspended => 'suspend', revoked => 'revoke'}->{$status};
     if ($action) {
         my $answer = ApiToken::request(POST => "/$id/$action", '{}', $headers);
