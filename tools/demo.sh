@@ -176,7 +176,7 @@ for key in $(ask_redis --scan | sort); do
 done
 record="api_token:{${id:10:6}}:token:$id"
 ask_redis HGETALL "$record" | paste -sd ' '
-! ask_redis HVALS "$record" | grep -qF "$jwt_signature" || fail "the record holds the token"
+! ask_redis HVALS "$record" | grep -qF -e "$jwt_signature" || fail "the record holds the token"
 kept=$(($(ask_redis EXPIRETIME "$record") - $(ask_redis HGET "$record" expires_at)))
 [ "$kept" = $((30 * 86400)) ] || fail "the record is kept for $kept s"
 
