@@ -230,7 +230,10 @@ sub {
     is($curl->(50, '-X', 'PUT'), "${main::method}2 405", 'a method that is not there');
     my $long = sub { '@' . write_key(long => '{' . ' ' x $_[0] . '"token_scope":"account"}') };
     like($curl->(100_000, '-d', $long->(50_000)), qr/"status":"success".*\n2 200$/, 'a long body');
-    is($curl->(50, '-d', $long->(30)), error_body('bad_request', 'The body is too large.') . '2 413', 'a body that is too long');
+    # a curl that is still sending when nginx closes does not always read the answer
+    my $refused = '0 000';
+    for (1 .. 20) { $refused = $curl->(50, '-d', $long->(30)) if $refused eq '0 000' }
+    is($refused, error_body('bad_request', 'The body is too large.') . '2 413', 'a body that is too long');
 }
 --- error_log
 client intended to send too large body
