@@ -59,7 +59,9 @@ Failure classify(std::string_view error)
         "NOAUTH", "NOREPLICAS",  "OOM",     "READONLY",   "TRYAGAIN"};
     auto word = error.substr(0, error.find(' '));
     bool passes = std::find(passing.begin(), passing.end(), word) != passing.end() ||
-                  error.starts_with("ERR max number of clients");
+                  error.starts_with("ERR max number of clients") ||
+                  // what NOAUTH is for a command of many words
+                  error.starts_with("ERR Protocol error: unauthenticated");
     return passes ? Failure::unavailable : Failure::rejected;
 }
 
