@@ -31,9 +31,16 @@ Judgement judge(Standing standing)
     return Refusal::unknown;
 }
 
+/// An error_page may lead to another location that asks for the same.
 bool add_challenge(ngx_http_request_t* r, http::Presented& presented, const char* rest)
 {
     auto text = http::challenge(r, rest);
+    auto* earlier = r->headers_out.www_authenticate;
+    bool is_said = earlier && earlier->hash && text.data() && ngx::view(earlier->value) == text;
+    if (is_said) {
+        presented.challenge = earlier;
+        return true;
+    }
     if (!text.data() || !ngx::add_header(r, "WWW-Authenticate", text))
         return false;
     auto& headers = r->headers_out.headers;

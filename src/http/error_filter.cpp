@@ -10,21 +10,32 @@ namespace {
 ngx_http_output_header_filter_pt next_header_filter;
 ngx_http_output_body_filter_pt next_body_filter;
 
+/// Whether the check refused, for good: where another module lets the request in by `satisfy any`, nginx
+/// takes the last challenge back.
+bool is_refused(const ngx_http_request_t* r, const Context* context)
+{
+    const auto* last = r->headers_out.www_authenticate;
+    return context && !context->presented.refusal_body.empty() && !(last && last->hash == 0);
+}
+
 /// The body that takes the place of nginx's own error page; empty where none does. nginx sets err_status for
 /// the errors that it answers, and for nothing else; an error_page has left the location.
 std::string_view replacement(const ngx_http_request_t* r, const Context* context)
 {
     if (r->err_status < NGX_HTTP_BAD_REQUEST)
         return {};
-    if (context && context->presented.verdict == static_cast<ngx_int_t>(r->err_status))
+    bool is_ours = is_refused(r, context);
+    if (is_ours && context->presented.verdict == static_cast<ngx_int_t>(r->err_status))
         return context->presented.refusal_body;
-    return Settings::of(r).serves_api ? body_of_status(r->err_status) : std::string_view();
+    // another module's 401 outweighs our 403
+    is_ours = is_ours && r->err_status == NGX_HTTP_UNAUTHORIZED;
+    return is_ours || Settings::of(r).serves_api ? body_of_status(r->err_status) : std::string_view();
 }
 
-/// A challenge goes with its refusal only: with `satisfy any` another module may have let the request in.
+/// nginx before 1.23 takes only one challenge back.
 void drop_stale_challenge(const ngx_http_request_t* r, Context* context)
 {
-    if (context && context->presented.challenge && r->err_status == 0)
+    if (context && context->presented.challenge && !is_refused(r, context))
         std::exchange(context->presented.challenge, nullptr)->hash = 0;
 }
 
