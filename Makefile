@@ -133,7 +133,7 @@ test-asan-unit: | deps-build deps-test
 # nginx starts a worker again and exits with 0 after a report: what counts is that there is none
 test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
 	@rm -rf $(ASAN)/reports; mkdir -p $(ASAN)/reports
-	@echo 'leak:ngx_event_process_init' >$(ASAN)/leaks
+	@printf 'leak:%s\n' ngx_event_process_init ngx_regex_malloc >$(ASAN)/leaks
 	@export ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0:handle_abort=1:log_path=$(ASAN)/reports/asan; \
 	export UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/reports/ubsan; \
 	export LSAN_OPTIONS=suppressions=$(ASAN)/leaks:print_suppressions=0; \
