@@ -13,6 +13,8 @@ void destroy_request(void* data)
 
 bool read_buffer(ngx_buf_t* buffer, u_char*& at)
 {
+    if (ngx_buf_size(buffer) == 0)
+        return true;
     if (!buffer->in_file) {
         at = ngx_cpymem(at, buffer->pos, buffer->last - buffer->pos);
         return true;
