@@ -1,0 +1,137 @@
+use ApiToken;
+
+workers(2);
+master_on();
+plan 'no_plan';
+
+our $missing = error_body('not_authenticated', 'The request carries no valid credentials.');
+
+sub is_status {
+    my ($path, $with, $status, $name) = @_;
+    my $answer = ask($path, $with);
+    is($answer->{status}, $status, $name);
+    return $answer;
+}
+
+# of an HTTP/1.0 answer, which has no chunks
+sub content {
+    my ($path, $with) = @_;
+    return talk("GET $path HTTP/1.0\r\n" . ($with ? "Authorization: Bearer $with\r\n" : '') . "\r\n") =~ s/^.*?\r\n\r\n//sr;
+}
+
+run_tests();
+
+__DATA__
+
+=== TEST 1: auth_request asks a location that is checked
+--- http_config eval: checks()
+--- config eval
+api() . 'location /site { auth_request /check; proxy_pass http://behind; }
+    location = /check { internal; auth_api_token r; proxy_pass http://behind; }
+    location /scoped { auth_request /check-scope; proxy_pass http://behind; }
+    location = /check-scope { internal; auth_api_token r scope=environment; proxy_pass http://behind; }
+    location /both { auth_api_token r; auth_request /check; proxy_pass http://behind; }
+    location /inherited { auth_api_token r; auth_request /inherited/check; proxy_pass http://behind; location = /inherited/check { proxy_pass http://behind; } }'
+--- steps eval
+sub {
+    my ($token, $details) = new_token();
+    for my $path ('/site', '/both', '/inherited') {
+        my $answer = is_status($path, undef, 401, "$path: no credentials");
+        like($answer->{headers}{'www-authenticate'}, qr/^Bearer realm="r"/, "$path: the challenge comes through");
+        is_status($path, 'x', 401, "$path: a bad token");
+        is_status($path, $token, 200, "$path: a token, which Redis is asked of");
+    }
+    is_status('/scoped', $token, 403, 'of the wrong scope');
+    is(request(POST => "/$details->{id}/revoke")->{status}, 200, 'revoke');
+    is_status($_, $token, 401, "$_: revoked") for '/site', '/both', '/inherited', '/scoped';
+}
+
+
+
+=== TEST 2: the same where the cache knows
+--- http_config eval: checks('api_token_cache zone=t:1m')
+--- config eval
+api() . 'location /site { auth_request /check; proxy_pass http://behind; } location = /check { internal; auth_api_token r; proxy_pass http://behind; }
+    location /direct { auth_api_token r; proxy_pass http://behind; }'
+--- steps eval
+sub {
+    my ($token, $details) = new_token();
+    is_status('/direct', $token, 200, 'known from a main request');
+    redis_calls();
+    is_status('/site', $token, 200, 'to a subrequest too') for 1 .. 3;
+    is_deeply(redis_calls(), {}, 'which asks nobody');
+    my ($second) = new_token();
+    is_status('/site', $second, 200, 'known from a subrequest');
+    redis_calls();
+    is_status('/direct', $second, 200, 'to a main request too');
+    is_deeply(redis_calls(), {}, 'which asks nobody');
+    is(request(POST => "/$details->{id}/suspend")->{status}, 200, 'suspend');
+    is_status('/site', $token, 401, 'suspended') for 1, 2;
+}
+
+
+
+=== TEST 3: a mirror goes only where the token lets it
+--- http_config eval
+checks('api_token_cache zone=t:1m') . "log_format seen '\$request_uri \$api_token_error';
+    server { listen unix:$ENV{TEST_NGINX_KEYS}/mirror.sock; access_log logs/mirror.log seen; location / { return 200; } }"
+--- config eval
+api() . "location /site { mirror /mirror; proxy_pass http://behind; }
+    location = /mirror { internal; auth_api_token r; proxy_pass http://unix:$ENV{TEST_NGINX_KEYS}/mirror.sock:/\$arg_n; }"
+--- steps eval
+sub {
+    my ($token) = new_token();
+    is_status('/site?n=none', undef, 200, 'the request itself is not checked');
+    is_status('/site?n=bad', 'x', 200, 'a bad token');
+    is_status("/site?n=$_", $token, 200, "token $_") for 'asked', 'known';
+    my $log = Test::Nginx::Util::server_root() . '/logs/mirror.log';
+    for (1 .. 100) {
+        last if -s $log && `wc -l <$log` == 2;
+        Time::HiRes::sleep(0.01);
+    }
+    open my $in, '<', $log or die "$log: $!\n";
+    is(join('', sort <$in>), "/asked \n/known \n", 'what came through');
+}
+
+
+
+=== TEST 4: SSI includes only what the token lets it
+--- http_config eval: checks('api_token_cache zone=t:1m')
+--- config eval
+api() . 'location /page { ssi on; }
+    location /secret { auth_api_token r; proxy_pass http://behind; } location /scoped { auth_api_token r scope=environment; proxy_pass http://behind; }
+    location /open { proxy_pass http://behind; } location /named { error_page 404 = @checked; return 404; } location @checked { auth_api_token r; proxy_pass http://behind; }
+    location /realm { auth_api_token $arg_realm; proxy_pass http://behind; } location /token { auth_api_token r token=$arg_t; proxy_pass http://behind; }'
+--- user_files
+>>> page.html
+<!--#include virtual="/open" -->, <!--#include virtual="/secret" -->, <!--#include virtual="/secret" -->.
+>>> page-wait.html
+<!--#include virtual="/secret" wait="yes" -->, <!--#include virtual="/open" -->.
+>>> page-scope.html
+<!--#include virtual="/scoped" -->.
+>>> page-named.html
+<!--#include virtual="/named" -->.
+>>> page-off.html
+<!--#include virtual="/realm?realm=off" -->.
+>>> page-on.html
+<!--#include virtual="/realm?realm=on" -->.
+--- steps eval
+sub {
+    my ($token) = new_token();
+    my ($second) = new_token();
+    is(content('/page.html'), "in, $::missing, $::missing.\n", 'what is refused says so in its place');
+    for (['/page.html', 'in, in, in.'], ['/page-wait.html', 'in, in.'], ['/page-named.html', 'in.']) {
+        my ($path, $whole) = @$_;
+        is(content($path, $token), "$whole\n", "$path: a token");
+        is(content($path, $second), "$whole\n", "$path: another one");
+        my $parts = () = $whole =~ /in/g;
+        for my $with (undef, 'x', substr($token, 0, -4) . 'AAAA') {
+            my $text = content($path, $with);
+            my $open = $path =~ /named/ ? 0 : 1;
+            is(scalar(() = $text =~ /\bin\b(?=[,.])/g), $open, "$path: only what is open, with " . ($with // 'no token'));
+        }
+    }
+    unlike(content('/page-scope.html', $token), qr/^in/, 'of the wrong scope');
+    is(content('/page-off.html'), "in.\n", 'off by its realm');
+    unlike(content('/page-on.html'), qr/^in/, 'on by its realm');
+}
