@@ -252,6 +252,7 @@ bool Connection::enqueue(ngx_queue_t* queue, Command& command)
         release(pending);
         return false;
     }
+    reply_timer_.cancelable = 0;
     if (!reply_timer_.timer_set)
         ngx_add_timer(&reply_timer_, options_.timeout);
     return true;
@@ -283,6 +284,8 @@ Command* Connection::release(Command::Pending* pending)
     if (command)
         command->pending_ = nullptr;
     append(&free_, &pending->link);
+    // with nobody to wait for, a worker that ends does not wait
+    reply_timer_.cancelable = ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_);
     return command;
 }
 
