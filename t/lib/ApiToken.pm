@@ -322,7 +322,7 @@ sub new_token (;$$) {
 # a JWT of these claims (JSON, or a hash that becomes it), by an HMAC key of t/data
 sub sign ($;$$) {
     my ($claims, $header, $key) = @_;
-    my $input = join '.', map { MIME::Base64::encode_base64url(ref $_ ? JSON::PP->new->canonical->encode($_) : $_) }
+    my $input = join '.', map { MIME::Base64::encode_base64url(ref $_ ? JSON::PP->new->utf8->canonical->encode($_) : $_) }
         $header // '{"alg":"HS256","typ":"JWT"}', $claims;
     my $secret = b64url_decode(json(test_key($key // 'hs256'))->{k});
     return "$input." . MIME::Base64::encode_base64url(Digest::SHA::hmac_sha256($input, $secret));
