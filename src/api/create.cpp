@@ -46,10 +46,9 @@ std::string_view sign(ngx::Request& request, const http::Settings& settings, con
     auto issuer = ngx::view(settings.issuer);
     auto audience = ngx::view(settings.audience);
     const auto& key = settings.signing_key();
-    auto capacity = claims_capacity(issuer, audience);
-    Writer claims(ngx::allocate(request.pool(), capacity));
+    Writer claims(ngx::allocate(request.pool(), claims_capacity(issuer, audience)));
     write_claims(claims, token, issuer, audience);
-    auto memory = ngx::allocate(request.pool(), jwt_capacity(key, capacity));
+    auto memory = ngx::allocate(request.pool(), jwt_capacity(key, claims.view().size()));
     if (claims.overflowed() || memory.empty())
         return {};
     return sign_jwt(key, claims.view(), memory);

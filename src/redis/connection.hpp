@@ -97,6 +97,7 @@ private:
     void close(const char* reason);
     void rest(const char* reason);
     void fail_all();
+    bool format(std::span<const std::string_view> words);
     bool transmit(Command::Pending* pending);
     bool enqueue(ngx_queue_t* queue, Command& command);
     bool has_stray_bytes() const;
@@ -133,6 +134,10 @@ private:
     ngx_msec_t pause_;
     std::uint32_t last_reason_ = 0;
     time_t last_error_ = 0;
+    /// The command that is being sent; wiped where it holds a password.
+    char* text_ = nullptr;
+    char* text_end_ = nullptr;
+    std::size_t text_size_ = 0;
 };
 
 } // namespace redis
