@@ -31,7 +31,7 @@ char* set_time(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 /// Logs a wrong directive with file and line: NAME "ARGUMENT" SENTENCE.
 char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ngx_err_t number = 0);
 
-/// Splits `name=value`; the value is empty where there is no equals sign.
+/// Splits `name=value`; both are empty where there is no equals sign.
 struct Parameter {
     std::string_view name;
     std::string_view value;

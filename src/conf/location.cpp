@@ -131,8 +131,8 @@ ngx_http_complex_value_t* compile(ngx_conf_t* cf, std::string_view text)
 Parameter split(const ngx_str_t& argument)
 {
     auto text = ngx::view(argument);
-    auto equals = ngx_min(text.find('='), text.size());
-    return {text.substr(0, equals), text.substr(ngx_min(equals + 1, text.size()))};
+    auto equals = text.find('=');
+    return equals == text.npos ? Parameter{} : Parameter{text.substr(0, equals), text.substr(equals + 1)};
 }
 
 char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ngx_err_t number)

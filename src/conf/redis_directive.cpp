@@ -11,14 +11,18 @@ namespace {
 struct Parameters {
     redis::Options options;
     std::string_view prefix = "api_token:";
+    /// The system's error number of what is wrong, 0 where it has nothing to say.
+    ngx_err_t number = 0;
 };
 
-const char* read_password(ngx_conf_t* cf, std::string_view path, std::string_view& password)
+const char* read_password(ngx_conf_t* cf, std::string_view path, Parameters& parameters)
 {
     auto name = ngx::str(path);
     auto file = ngx::read_secret_file(cf, cf->pool, name);
+    parameters.number = file.number;
     if (file.error)
         return file.error;
+    auto& password = parameters.options.password;
     password = ngx::view(file.bytes);
     password = password.substr(0, password.find_first_of("\r\n"));
     return password.empty() ? "holds no password in its first line" : nullptr;
@@ -51,7 +55,7 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
     if (name == "user")
         return value.empty() ? "needs a name" : (options.user = value, nullptr);
     if (name == "password_file")
-        return read_password(cf, value, options.password);
+        return read_password(cf, value, parameters);
     if (name == "connect_timeout")
         return read_timeout(value, options.connect_timeout);
     if (name == "timeout")
@@ -73,7 +77,7 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
     for (ngx_uint_t i = 2; i < cf->args->nelts; i++) {
         auto [name, value] = split(arguments[i]);
         if (auto* error = read_parameter(cf, name, value, parameters))
-            return refuse(cf, ngx::view(arguments[i]), error);
+            return refuse(cf, ngx::view(arguments[i]), error, parameters.number);
     }
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");
