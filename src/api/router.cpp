@@ -70,7 +70,7 @@ bool ends_in_slash(ngx_http_request_t* r)
 {
     auto* location =
         static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
-    return ngx::view(location->name).ends_with('/');
+    return !http::Settings::of(r).is_regex && ngx::view(location->name).ends_with('/');
 }
 
 Route route_of_collection(ngx_uint_t method)
@@ -106,10 +106,11 @@ Route find_route(ngx_http_request_t* r, std::string_view& target_id)
     auto path = path_below(r);
     if (path.empty())
         return route_of_collection(r->method);
-    if (path.front() == '/')
+    if (!ends_in_slash(r)) {
+        if (path.front() != '/')
+            return {not_found, {}};
         path.remove_prefix(1);
-    else if (!ends_in_slash(r))
-        return {not_found, {}};
+    }
     auto slash = path.find('/');
     if (!api_token::is_pfid(path.substr(0, slash)))
         return {not_found, {}};
