@@ -412,6 +412,7 @@ void test_pem_is_the_same_as_jwk(void**)
 void test_pem_files(void**)
 {
     assert_true(load_one(pem("ec_parameters")).can_sign());
+    assert_text(name(load_one(pem("ec_explicit")).algorithm()), "ES256");
     assert_true(load_one("A key of ours\n\n" + pem("rsa_pkcs8") + "\nand so on").can_sign());
     std::string crlf;
     for (const char character : pem("es256_pkcs8")) {
