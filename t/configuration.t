@@ -7,24 +7,10 @@ plan 'no_plan';
 our $keys  = $ENV{TEST_NGINX_KEYS};
 our $store = "unix:$ENV{TEST_NGINX_REDIS}";
 our $conf  = "$keys/nginx.conf";
-our $nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
-
-# nginx frees nothing when it refuses a configuration
-$ENV{ASAN_OPTIONS} =~ s/detect_leaks=1/detect_leaks=0/ if defined $ENV{ASAN_OPTIONS};
 
 write_key('hs256.jwk', test_key('hs256'));
 write_key('password', "secret\n");
 write_key('empty', '');
-
-# what nginx -t says of directives in http, server and location, and the line that the last of them is in
-sub test_nginx {
-    my %in = (http => '', server => '', location => '', @_);
-    my $text = ($ENV{MODULE} ne '' ? "load_module $ENV{MODULE};" : '') . "\nuser root; pid $keys/pid; events {}\n"
-        . "http { access_log off; $in{http}\nserver { listen unix:$keys/nginx.sock; $in{server}\nlocation /api { $in{location} } } }\n";
-    write_key('nginx.conf', $text);
-    unlink "$keys/nginx.sock";
-    return scalar `$nginx -t -e stderr -p $keys -c $conf 2>&1`;
-}
 
 # the API, and directives instead of those that it cannot do without
 sub api_with {
@@ -37,9 +23,6 @@ sub is_good {
     my ($name, %in) = @_;
     like(test_nginx(%in), qr/: configuration file \S+ test is successful\n/, $name);
 }
-
-# the first mistake that nginx -t told
-sub mistake { $_[0] =~ /^\S+ \S+ \[emerg\] \d+#\d+: (.*)/m ? $1 : $_[0] }
 
 sub is_bad {
     my ($message, $line, $name, %in) = @_;

@@ -103,7 +103,7 @@ use Test::Nginx::Socket -Base;
 
 our @EXPORT = qw(redis json b64url_decode
     $account $environment $admin_user $pfid $time
-    test_key write_key api request post is_answer error_body invalid jwt connect_to_nginx talk answers
+    test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
     checks ask new_token sign redis_calls signal_redis restart_redis start_nginx);
 
 # the ids of the interface's page, all of one partition
@@ -229,6 +229,23 @@ sub api (@) {
     $text .= join '', map { $text =~ /\b$_ / ? () : "    $_ $needed{$_};\n" } sort keys %needed;
     return "location /api/v1/api_token {\n    api_token;\n$text}\n";
 }
+
+# what nginx -t says of directives in http, server and location: lines 3, 4 and 5 of $TEST_NGINX_KEYS/nginx.conf
+sub test_nginx (%) {
+    my %in = (http => '', server => '', location => '', @_);
+    my $folder = $ENV{TEST_NGINX_KEYS};
+    my $conf = write_key('nginx.conf', ($ENV{MODULE} ne '' ? "load_module $ENV{MODULE};" : '')
+        . "\nuser root; pid $folder/pid; events {}\nhttp { access_log off; $in{http}\n"
+        . "server { listen unix:$folder/nginx.sock; $in{server}\nlocation /api { $in{location} } } }\n");
+    unlink "$folder/nginx.sock";
+    # nginx frees nothing when it refuses a configuration
+    local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '') =~ s/detect_leaks=1/detect_leaks=0/r;
+    my $nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
+    return scalar `$nginx -t -e stderr -p $folder -c $conf 2>&1`;
+}
+
+# the first mistake that nginx -t told
+sub mistake ($) { $_[0] =~ /^\S+ \S+ \[emerg\] \d+#\d+: (.*)/m ? $1 : $_[0] }
 
 # ---- requests
 
