@@ -155,6 +155,19 @@ sub check_log (@) {
     no warnings 'redefine';
     my $shutdown = \&Test::Nginx::Util::check_prev_block_shutdown_error_log;
     *Test::Nginx::Util::check_prev_block_shutdown_error_log = sub () { check_log(); $shutdown->() };
+
+    # nginx without a master process sees a signal after its next event: a QUIT that comes right before it waits
+    # for one is without effect until the next QUIT
+    my $end = \&Test::Nginx::Util::kill_process;
+    *Test::Nginx::Util::kill_process = sub ($$$) {
+        my ($pid, $wait) = @_;
+        for my $round ($wait && defined $pid ? 0 .. 199 : ()) {
+            last if !kill $round % 20 ? 0 : 'QUIT', $pid;
+            waitpid $pid, POSIX::WNOHANG();
+            Time::HiRes::sleep(0.005);
+        }
+        $end->(@_);
+    };
 }
 
 {
