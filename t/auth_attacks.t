@@ -62,17 +62,6 @@ sub forged {
     return @forged;
 }
 
-# the answers to these tokens, over as few connections as nginx' buffers make sensible
-sub try_all {
-    my @answers;
-    while (my @some = splice @_, 0, 200) {
-        my $last = pop @some;
-        my $head = "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ";
-        push @answers, answers(talk(map({ "$head$_\r\n\r\n" } @some), "$head$last\r\nConnection: close\r\n\r\n"));
-    }
-    return @answers;
-}
-
 sub resident {
     open my $file, '<', Test::Nginx::Util::server_root() . '/logs/nginx.pid' or die "nginx.pid: $!\n";
     chomp(my $pid = <$file>);
@@ -102,7 +91,7 @@ sub {
     my ($seed, $wrong, $before, $tried) = (srand, 0);
     while (($tried += @forged) < 5000 + @forged) {
         my @order = shuffle(@forged);
-        my @answers = try_all(map { ($_, $valid) } @order);
+        my @answers = ask_all('/', map { ($_, $valid) } @order);
         for my $i (0 .. $#order) {
             my ($first, $second) = map { "$_->{status} $_->{content}" } @answers[2 * $i, 2 * $i + 1];
             next if $first eq "401 $::bad" && $second eq '200 in';
@@ -126,7 +115,7 @@ sub {
     my ($valid) = new_token();
     my @forged = shuffle(forged($valid));
     redis_calls();
-    my @answers = try_all(map { ($_, $valid) } @forged);
+    my @answers = ask_all('/', map { ($_, $valid) } @forged);
     is(scalar(grep { $_->{status} == 401 && $_->{content} eq $::bad } @answers), scalar @forged, 'the forged are refused');
     is(scalar(grep { $_->{status} == 200 } @answers), scalar @forged, 'the others are not');
     is_deeply(redis_calls(), {hmget => scalar @forged}, 'questions to Redis');
@@ -164,7 +153,7 @@ sub {
         $text =~ s/^\{/{"sub":"x",/r, $text =~ s/^\{/{"\\u0073ub":"x",/r, $text =~ s/"us"/"\xff"/r, '[' x 3000 . ']' x 3000,
         map { $text =~ s/"exp":\d+/"exp":$_/r } '1e400', '9223372036854775808', '-1', '1e3', 'NaN', '"9999999999"', '9007199254740993';
     redis_calls();
-    my @answers = map { try_all($_->[1], $valid) } @forged;
+    my @answers = map { ask_all('/', $_->[1], $valid) } @forged;
     for my $i (0 .. $#forged) {
         is("$answers[2 * $i]{status} $answers[2 * $i]{content} $answers[2 * $i + 1]{status}", "401 $::bad 200", substr "$forged[$i][0]: $forged[$i][1]", 0, 100);
     }
@@ -173,7 +162,7 @@ sub {
     my @fine = map { sign({%claims, %$_}) } {}, {aud => ['x', 'here']}, {exp => $claims{exp} + 0.5}, {nbf => 0}, {nbf => time - 1.5}, {nbf => -1}, {iat => 'x'},
         {iat => undef}, {environment_id => undef}, {more => [1]};
     push @fine, sign(\%claims, '{"typ":1,"alg":"HS256"}'), sign(\%claims, '{"alg":"HS256","x":"y"}'), sign($text =~ s/"exp":(\d+)/"exp":1.9e9/r);
-    is(join(' ', map { $_->{status} } try_all(@fine)), join(' ', (200) x @fine), 'and what may be otherwise');
+    is(join(' ', map { $_->{status} } ask_all('/', @fine)), join(' ', (200) x @fine), 'and what may be otherwise');
 }
 
 
@@ -189,5 +178,5 @@ sub {
     my $sibling = $account =~ s/f$/g/r;
     my $id = $details->{id};
     my @others = map { sign({%claims, %$_}) } {sub => $sibling}, {sub => $environment}, {sub => $id}, {jti => $account}, {jti => $id =~ s/.$/$& eq 'x' ? 'y' : 'x'/er};
-    is(join(' ', map { $_->{status} } try_all($valid, @others, $valid, @others)), '200 401 401 401 401 401 200 401 401 401 401 401', 'ids and accounts that do not belong together');
+    is(join(' ', map { $_->{status} } ask_all('/', $valid, @others, $valid, @others)), '200 401 401 401 401 401 200 401 401 401 401 401', 'ids and accounts that do not belong together');
 }

@@ -11,6 +11,8 @@ constexpr std::size_t most_channels = 4;
 constexpr std::size_t most_listeners = 8;
 constexpr std::size_t generations = 1024;
 constexpr time_t longest_refusal = 5;
+/// How long a channel is its store's though nobody hears it.
+constexpr time_t channel_kept_for = 60;
 
 std::uint32_t hash(std::string_view bytes)
 {
@@ -35,11 +37,15 @@ struct Listener {
         return process && static_cast<ngx_msec_int_t>(ngx_current_msec - heard_at) <
                               static_cast<ngx_msec_int_t>(Cache::longest_silence);
     }
+    bool is_gone() const { return process && (!is_live() || (kill(process, 0) == -1 && ngx_errno == ESRCH)); }
 };
 
+/// A store's. The number of a channel that another store has taken over is no longer its own.
 struct Channel {
     api_token::Sha256 name;
+    std::uint32_t number;
     std::uint32_t epoch;
+    time_t named_at;
     Listener listeners[most_listeners];
 
     bool is_heard() const
@@ -47,11 +53,38 @@ struct Channel {
         return std::any_of(std::begin(listeners), std::end(listeners),
                            [](const auto& one) { return one.is_live(); });
     }
-    Listener* of_this_process()
+    bool is_free() const
+    {
+        return name == api_token::Sha256{} || (!is_heard() && ngx_time() > named_at + channel_kept_for);
+    }
+    Listener* listener_of(ngx_pid_t process)
     {
         auto* found = std::find_if(std::begin(listeners), std::end(listeners),
-                                   [](const auto& one) { return one.process == ngx_pid; });
+                                   [process](const auto& one) { return one.process == process; });
         return found == std::end(listeners) ? nullptr : found;
+    }
+    void take_over(const api_token::Sha256& by)
+    {
+        name = by;
+        number += most_channels;
+        epoch++;
+        std::fill(std::begin(listeners), std::end(listeners), Listener{});
+    }
+    void join()
+    {
+        for (auto& listener : listeners) {
+            if (!listener.is_gone())
+                continue;
+            listener.process = 0;
+            epoch++;
+        }
+        if (!is_heard())
+            epoch++;
+        auto* place = listener_of(ngx_pid);
+        if (!place)
+            place = listener_of(0);
+        if (place)
+            *place = {ngx_pid, ngx_current_msec};
     }
 };
 
@@ -86,6 +119,12 @@ struct Cache::Shared {
     std::uint32_t generation[generations];
     Channel channels[most_channels];
 
+    /// Null where another store has it by now.
+    Channel* channel(std::uint32_t number)
+    {
+        auto& found = channels[number % most_channels];
+        return found.number == number ? &found : nullptr;
+    }
     Entry* entries() { return reinterpret_cast<Entry*>(this + 1); }
     std::uint32_t* by_digest() { return reinterpret_cast<std::uint32_t*>(entries() + capacity); }
     std::uint32_t* by_id() { return by_digest() + mask + 1; }
@@ -136,6 +175,8 @@ ngx_int_t Cache::attach(void* previous)
     shared_->mask = static_cast<std::uint32_t>(buckets - 1);
     shared_->free = shared_->newest = shared_->oldest = none;
     std::fill_n(shared_->by_digest(), 2 * buckets, none);
+    for (std::uint32_t i = 0; i < most_channels; i++)
+        shared_->channels[i].number = i;
     pool->data = shared_;
     return NGX_OK;
 }
@@ -206,8 +247,9 @@ bool Cache::is_current(const Entry& entry, std::uint32_t channel) const
     if (entry.identity.is_admin())
         return true;
     auto valid = entry.standing == Standing::active ? valid_ : ngx_min(valid_, longest_refusal);
-    const auto& heard = shared_->channels[channel];
-    return ngx_time() < entry.asked_at + valid && entry.epoch == heard.epoch && heard.is_heard();
+    const auto* heard = shared_->channel(channel);
+    return heard && entry.channel == channel && entry.epoch == heard->epoch && heard->is_heard() &&
+           ngx_time() < entry.asked_at + valid;
 }
 
 std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval)
@@ -230,8 +272,10 @@ std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t 
 Moment Cache::now(std::uint32_t channel, std::string_view token_id)
 {
     Lock lock(zone_);
-    const auto& heard = shared_->channels[channel];
-    return {heard.epoch, shared_->generation[hash_of_id(token_id) % generations], heard.is_heard()};
+    const auto* heard = shared_->channel(channel);
+    if (!heard)
+        return {};
+    return {heard->epoch, shared_->generation[hash_of_id(token_id) % generations], heard->is_heard()};
 }
 
 void Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
@@ -239,11 +283,11 @@ void Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
 {
     Lock lock(zone_);
     auto* entry = find_entry(digest);
-    const auto& heard = shared_->channels[channel];
+    const auto* heard = shared_->channel(channel);
     auto id = identity.id().view();
-    bool is_news =
-        !identity.is_admin() && (!asked.is_heard || heard.epoch != asked.epoch || !heard.is_heard() ||
-                                 shared_->generation[hash_of_id(id) % generations] != asked.generation);
+    bool is_news = !identity.is_admin() &&
+                   (!heard || !asked.is_heard || heard->epoch != asked.epoch || !heard->is_heard() ||
+                    shared_->generation[hash_of_id(id) % generations] != asked.generation);
     if (is_news)
         return;
     if (!entry) {
@@ -299,53 +343,44 @@ std::optional<std::uint32_t> Cache::channel_of(std::string_view store_name)
     auto* end = begin + most_channels;
     auto* found = std::find_if(begin, end, [&](const auto& channel) { return channel.name == *name; });
     if (found == end) {
-        found = std::find_if(begin, end, [](const auto& channel) { return !channel.is_heard(); });
+        found = std::find_if(begin, end, [](const auto& channel) { return channel.is_free(); });
         if (found == end)
             return std::nullopt;
-        found->name = *name;
-        found->epoch++;
+        found->take_over(*name);
     }
-    return static_cast<std::uint32_t>(found - begin);
+    found->named_at = ngx_time();
+    return found->number;
 }
 
 void Cache::start_listening(std::uint32_t number)
 {
     Lock lock(zone_);
-    auto& channel = shared_->channels[number];
-    for (auto& listener : channel.listeners) {
-        bool is_gone = listener.process &&
-                       (!listener.is_live() || (kill(listener.process, 0) == -1 && ngx_errno == ESRCH));
-        if (is_gone) {
-            listener.process = 0;
-            channel.epoch++;
-        }
-    }
-    if (!channel.is_heard())
-        channel.epoch++;
-    for (auto& listener : channel.listeners) {
-        if (listener.process)
-            continue;
-        listener = {ngx_pid, ngx_current_msec};
-        return;
-    }
+    if (auto* channel = shared_->channel(number))
+        channel->join();
 }
 
 void Cache::heard(std::uint32_t number)
 {
     Lock lock(zone_);
-    if (auto* listener = shared_->channels[number].of_this_process())
+    auto* channel = shared_->channel(number);
+    if (!channel)
+        return;
+    // there may have been no place before
+    if (auto* listener = channel->listener_of(ngx_pid))
         listener->heard_at = ngx_current_msec;
+    else
+        channel->join();
 }
 
 void Cache::stop_listening(std::uint32_t number, bool is_orderly)
 {
     Lock lock(zone_);
-    auto& channel = shared_->channels[number];
-    auto* listener = channel.of_this_process();
+    auto* channel = shared_->channel(number);
+    auto* listener = channel ? channel->listener_of(ngx_pid) : nullptr;
     if (!listener)
         return;
     listener->process = 0;
-    channel.epoch += is_orderly ? 0 : 1;
+    channel->epoch += is_orderly ? 0 : 1;
 }
 
 } // namespace store

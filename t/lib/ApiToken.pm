@@ -17,6 +17,7 @@ use warnings;
 use File::Path ();
 use File::Spec;
 use File::Temp ();
+use Carp         ();
 use Digest::SHA ();
 use IO::Socket::INET;
 use IO::Socket::UNIX;
@@ -104,7 +105,7 @@ use Test::Nginx::Socket -Base;
 our @EXPORT = qw(redis json b64url_decode
     $account $environment $admin_user $pfid $time
     test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
-    checks ask new_token sign redis_calls signal_redis restart_redis start_nginx);
+    checks ask ask_all new_token sign redis_calls eventually until_heard signal_redis restart_redis start_nginx);
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -340,6 +341,18 @@ sub ask ($;$) {
     return (answers(talk("$method $path HTTP/1.1\r\n$head\r\n")))[0];
 }
 
+# the answers to GETs of this path with these tokens, one behind the other over few connections
+sub ask_all ($@) {
+    my ($path, @tokens) = @_;
+    my @answers;
+    while (my @some = splice @tokens, 0, 200) {
+        my @requests = map { "GET $path HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $_\r\n" } @some;
+        $requests[-1] .= "Connection: close\r\n";
+        push @answers, answers(talk(map { "$_\r\n" } @requests));
+    }
+    return @answers;
+}
+
 # what a create answers as `token` and `details`
 sub new_token (;$$) {
     my ($fields, $headers) = @_;
@@ -364,6 +377,23 @@ sub redis_calls () {
     redis('CONFIG', 'RESETSTAT');
     delete @calls{grep { /^(?:ping|info|config|select|auth|subscribe|command|client)/ } keys %calls};
     return \%calls;
+}
+
+# waits until this is true, for ten seconds at most; answers how long that took
+sub eventually (&) {
+    my $start = Time::HiRes::time();
+    until ($_[0]->()) {
+        Carp::confess("it does not come true") if Time::HiRes::time() > $start + 10;
+        Time::HiRes::sleep(0.01);
+    }
+    return Time::HiRes::time() - $start;
+}
+
+# waits until that many workers hear of revocations
+sub until_heard (;$) {
+    my $count = shift // 2;
+    eventually { redis('PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n$count$/ };
+    Time::HiRes::sleep(0.02);
 }
 
 sub signal_redis ($) {
