@@ -58,7 +58,8 @@ sub {
         is("$made->{account_id} " . ($made->{created_by_admin_user_id} // 'null'), "$account null", 'for its account, by no admin');
     }
     my $list = json(request(GET => '', undef, $by)->{content});
-    is(join(' ', map { $_->{account_id} } @{$list->{summaries}}), join(' ', ($account) x 5), 'lists the tokens of its account');
+    cmp_ok(scalar @{$list->{summaries}}, '>=', 5, 'lists tokens');
+    is_deeply({map { ($_->{account_id} => 1) } @{$list->{summaries}}}, {$account => 1}, 'all of its account');
     is_refused(post({token_scope => 'account', account_id => $::other}, $by), 403, $::forbidden, 'Bearer realm="r", error="insufficient_scope"', 'a create for another');
     is(request(GET => "?account_id=$::other", undef, $by)->{status}, 403, "another's list");
     is_answer(call($_, $by), 404, $::not_found, name($_) . ": another account's") for grep { length $_->[1] } routes($their_details->{id});
