@@ -1,172 +1,210 @@
 use ApiToken;
 
-use Time::HiRes ();
-
 workers(2);
 master_on();
+no_root_location();
+log_level('info');
 plan 'no_plan';
 
-our $cache = 'api_token_cache zone=t:1m';
-our $place = 'location = /in { proxy_pass http://behind; auth_api_token r; }';
+our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 
-sub status { ask('/in', $_[0])->{status} }
+our $api   = api() =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $place = "location / { auth_api_token r; proxy_pass http://behind; }\n";
 
-# the answers of a second nginx, which shares nothing but Redis
-sub ask_at {
-    my ($port, $request) = @_;
-    my $nginx = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die "nginx: $!\n";
-    print $nginx $request;
-    local $/;
-    return (answers(scalar <$nginx>))[0];
+# a second nginx over the same Redis; answers its port, and a function that ends it
+sub second {
+    my ($port, $pid) = start_nginx(checks(@_) =~ s/^server .*\n//mr . "server { listen 127.0.0.1:PORT; $::api $::place }");
+    until_heard(4);
+    return ($port, sub { kill QUIT => $pid; waitpid $pid, 0 });
 }
 
-sub change_at {
-    my ($port, $method, $path) = @_;
-    return ask_at($port, "$method /api/v1/api_token/$path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+sub at {
+    my ($port, $request, @with) = @_;
+    local $Test::Nginx::Util::ServerPortForClient = $port if $port;
+    return ref $request ? $request->() : ask($request, $with[0]);
 }
 
-# asks until each of 20 answers in a row is this one; how long it took, or nothing after 3 s
-sub time_until {
-    my ($token, $status) = @_;
-    my ($start, $same) = (Time::HiRes::time(), 0);
-    while ($same < 20) {
-        $same = status($token) == $status ? $same + 1 : 0;
-        return if Time::HiRes::time() > $start + 3;
+sub act {
+    my ($port, $id, $action) = @_;
+    my $answer = at($port, sub { $action eq 'delete' ? request(DELETE => "/$id") : request(POST => "/$id/$action") });
+    die "$action: $answer->{status} $answer->{content}" if $answer->{status} != 200;
+}
+
+sub record { 'api_token:{' . substr($_[0], 10, 6) . "}:token:$_[0]" }
+
+# for how long a token was still answered with this status
+sub lasts {
+    my ($port, $token, $status) = @_;
+    my ($start, $last, $other) = (Time::HiRes::time(), 0, 0);
+    while ($other < 10) {
+        my $sent = Time::HiRes::time();
+        at($port, '/', $token)->{status} == $status ? ($last, $other) = ($sent - $start, 0) : $other++;
+        die "$status for two seconds\n" if $last > 2;
     }
-    return Time::HiRes::time() - $start;
+    return $last;
 }
 
-sub warm { my $token = shift; my @all = map { status($token) } 1 .. 10; return "@all" }
+sub seconds { my ($min, $max, $seconds, $name) = @_; ok($seconds >= $min && $seconds < $max, "$name: $min to $max s") or diag($seconds) }
 
 run_tests();
 
 __DATA__
 
-=== TEST 1: what one nginx changes, another knows at once
---- http_config eval: checks($::cache)
---- config eval: api() . $::place
+=== TEST 1: what one nginx does to a token is known at another at once
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
 --- steps eval
 sub {
-    my ($port) = start_nginx(checks($::cache) =~ s/behind\.sock/behind2.sock/gr
-        . 'server { listen 127.0.0.1:PORT; ' . api() . ' }');
-    my @late;
-    for my $round (1 .. 20) {
+    until_heard();
+    my ($second, $end) = second('api_token_cache zone=t:1m');
+    my $longest = 0;
+    for my $try (1 .. 20) {
+        my ($here, $there) = $try % 2 ? (0, $second) : ($second, 0);
         my ($token, $details) = new_token();
-        is(warm($token), join(' ', (200) x 10), "round $round: in");
-        for my $step (['POST', 'suspend', 401], ['POST', 'activate', 200], ['POST', 'revoke', 401], ['DELETE', '', 401]) {
-            my ($method, $verb, $status) = @$step;
-            my $path = join '/', $details->{id}, $verb || ();
-            is(change_at($port, $method, $path)->{status}, 200, "round $round: $method $verb");
-            my $answered = Time::HiRes::time();
-            my $last = $answered;
-            for (1 .. 20) { $last = Time::HiRes::time() if status($token) != $status }
-            push @late, $last - $answered;
+        is(at($there, '/', $token)->{status}, 200, 'active') for 1 .. 3;
+        for (['suspend', 200], ['activate', 401], ['revoke', 200], ['delete', undef]) {
+            my ($action, $before) = @$_;
+            act($here, $details->{id}, $action);
+            my $last = lasts($there, $token, $before // 0);
+            $longest = $last if $last > $longest;
         }
+        is(at($there, '/', $token)->{status}, 401, 'deleted');
     }
-    cmp_ok((sort { $a <=> $b } @late)[-1], '<', 0.05, 'the last wrong answer within 50 ms');
-    cmp_ok((sort { $a <=> $b } @late)[@late / 2], '<', 0.002, 'and within 2 ms at the median');
-}
-
-
-
-=== TEST 2: what changed while nobody listened is not believed
---- http_config eval: checks($::cache)
---- config eval: api() . $::place
---- steps eval
-sub {
+    seconds(0, 0.05, $longest, 'the longest time that a change was not seen');
     my ($token, $details) = new_token();
-    warm($token);
-    redis('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    redis('HSET', "api_token:{3nqk8n}:token:$details->{id}", 'status', 'revoked');
-    ok(defined time_until($token, 401), 'refused');
-    ok(defined time_until((new_token())[0], 200), 'another passes');
-    for (1 .. 40) {
-        last if redis('PUBSUB', 'NUMSUB', 'api_token:changes') =~ /[12]$/;
-        select undef, undef, undef, 0.05;
+    is(at($second, '/', $token)->{status}, 200, 'active');
+    act(0, $details->{id}, 'suspend');
+    is(lasts(0, $token, 200), 0, 'where it was done it is known with the answer');
+    $end->();
+}
+
+
+
+=== TEST 2: revocations that nobody could hear
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    until_heard();
+    my ($token, $details) = new_token();
+    for my $try (1 .. 10) {
+        is(ask('/', $token)->{status}, 200, 'known') for 1 .. 3;
+        redis('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        redis('HSET', record($details->{id}), 'status', 'suspended');
+        seconds(0, 0.05, lasts(0, $token, 200), 'the cut connection is noticed');
+        seconds(0, 2, (eventually { redis('PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n2$/ }), 'and made again') if $try % 3 == 1;
+        is(ask('/', $token)->{status}, 401, 'suspended') for 1 .. 3;
+        redis('HSET', record($details->{id}), 'status', 'active');
+        redis('PUBLISH', 'api_token:changes', $details->{id}) if $try % 3 == 1;
+        redis('CLIENT', 'KILL', 'TYPE', 'pubsub') if $try % 3 != 1;
+        seconds(0, 0.1, lasts(0, $token, 401), 'active again');
     }
-    my ($later, $its) = new_token();
-    warm($later);
-    is(request(POST => "/$its->{id}/revoke", '')->{status}, 200, 'revoked');
-    is(status($later), 401, 'heard again');
+    until_heard();
+    is(ask('/', $token)->{status}, 200, 'known') for 1 .. 3;
+    redis_calls();
+    is(ask('/', $token)->{status}, 200, 'and remembered again');
+    is_deeply(redis_calls(), {}, 'Redis is not asked');
 }
 --- error_log
-revocations are not heard
+revocations are not heard: Server closed the connection; tokens are asked for at each check until they are
 
 
 
-=== TEST 3: Redis is gone: nobody who is not known, and no 401 for who is; then it is back
---- http_config eval: checks($::cache)
---- config eval: api() . $::place . 'location = /stale { proxy_pass http://behind; auth_api_token r; }'
+=== TEST 3: Redis dies and comes back
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
 --- steps eval
 sub {
+    until_heard();
     my ($token) = new_token();
-    warm($token);
-    redis('SAVE');
-    signal_redis('KILL');
-    ok(defined time_until($token, 503), 'not believed any more');
-    my $answer = ask('/in', $token);
-    is_answer($answer, 503, error_body('unexpected', 'The token store cannot be asked at the moment; try again.'), '503');
-    is($answer->{headers}{'retry-after'}, 1, 'Retry-After');
-    is(status(substr($token, 0, -6) . 'AAAAAA'), 401, 'a forged token is refused all the same');
-    restart_redis();
-    my $took = time_until($token, 200);
-    ok(defined $took, 'back');
-    cmp_ok($took, '<', 2, 'within 2 s');
-}
---- error_log
-revocations are not heard
-requests that need it are answered 503
-
-
-
-=== TEST 4: Redis stands still: no answer later than the timeout
---- http_config eval: checks($::cache)
---- config eval: api('api_token_redis unix:' . $ENV{TEST_NGINX_REDIS} . ' timeout=200ms') . $::place
---- steps eval
-sub {
-    my ($token) = new_token();
-    warm($token);
-    signal_redis('STOP');
-    my ($longest, %seen) = 0;
-    my $end = Time::HiRes::time() + 3;
-    while (Time::HiRes::time() < $end) {
-        my $start = Time::HiRes::time();
-        $seen{status($token)}++;
-        my $took = Time::HiRes::time() - $start;
-        $longest = $took if $took > $longest;
-    }
-    is(join(' ', sort keys %seen), '200 503', 'known, then not believed any more');
-    cmp_ok($longest, '<', 1, 'no answer is late');
-    my $start = Time::HiRes::time();
-    is(post('{"token_scope":"account"}')->{status}, 503, 'a create');
-    cmp_ok(Time::HiRes::time() - $start, '<', 0.5, 'in time');
-    signal_redis('CONT');
-    cmp_ok(time_until($token, 200) // 9, '<', 2, 'back within 2 s');
-}
---- error_log
-it does not answer in time
-
-
-
-=== TEST 5: stale= lets pass who was known as active, and nobody else
---- http_config eval: checks('api_token_cache zone=t:1m valid=60s stale=60s')
---- config eval: api() . $::place
---- steps eval
-sub {
-    my ($token) = new_token();
-    my ($unseen) = new_token();
+    my ($second, $end) = second('api_token_cache zone=t:1m stale=60s', 'api_token_last_used off');
     my ($revoked, $details) = new_token();
-    warm($_) for $token, $revoked;
-    request(POST => "/$details->{id}/revoke", '');
-    warm($revoked);
+    my ($never) = new_token();
+    is(at($_, '/', $token)->{status}, 200, 'known') for 0, $second;
+    act(0, $details->{id}, 'revoke');
+    is(at($_, '/', $revoked)->{status}, 401, 'revoked') for 0, $second;
     redis('SAVE');
     signal_redis('KILL');
-    ok(defined time_until($unseen, 503), 'never seen');
-    is(warm($token), join(' ', (200) x 10), 'known as active');
-    isnt(status($revoked), 200, 'known as revoked');
+
+    my $start = Time::HiRes::time();
+    eventually { at(0, '/', $token)->{status} == 503 };
+    seconds(0, 0.1, Time::HiRes::time() - $start, 'noticed');
+    for my $with ($token, $never, $revoked) {
+        my $sent = Time::HiRes::time();
+        my $answer = at(0, '/', $with);
+        seconds(0, 0.6, Time::HiRes::time() - $sent, 'answered');
+        is_answer($answer, 503, $::unavailable, 'no Redis');
+        is($answer->{headers}{'retry-after'} . ' ' . ($answer->{headers}{'www-authenticate'} // '-'), '1 -', 'Retry-After, and no challenge');
+    }
+    is(at(0, '/', 'x')->{status}, 401, 'which a bad token does not need');
+    for (1 .. 3) {
+        is(at($second, '/', $token)->{status}, 200, 'stale: a token known as active passes');
+        is(at($second, '/', $never)->{status}, 503, 'one that is not known does not');
+        is(at($second, '/', $revoked)->{status}, 503, 'nor does one that is known as revoked');
+    }
+
     restart_redis();
-    ok(defined time_until($unseen, 200), 'back');
+    my $back = Time::HiRes::time();
+    for my $port (0, $second) {
+        eventually { at($port, '/', $token)->{status} == 200 && at($port, '/', $revoked)->{status} == 401 && at($port, '/', $never)->{status} == 200 };
+        seconds(0, 2, Time::HiRes::time() - $back, 'right again');
+    }
+    until_heard(4);
+    seconds(0, 2, Time::HiRes::time() - $back, 'heard again');
+    $end->();
 }
 --- error_log
-revocations are not heard
-requests that need it are answered 503
+requests that need it are answered 503 until it is back
+
+
+
+=== TEST 4: Redis is silent
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    until_heard();
+    my ($second, $end) = second('api_token_cache zone=t:1m stale=60s', 'api_token_last_used off');
+    my ($token) = new_token();
+    my ($never) = new_token();
+    is(at($_, '/', $token)->{status}, 200, 'known') for 0, $second;
+    signal_redis('STOP');
+    my $sent = Time::HiRes::time();
+    is_answer(at(0, '/', $never), 503, $::unavailable, 'not known');
+    seconds(0.4, 0.8, Time::HiRes::time() - $sent, 'answered after the timeout');
+    my $silent = eventually { my $at = Time::HiRes::time(); at(0, '/', $token)->{status} == 503 && ($sent = $at) };
+    seconds(0, 1.5, $silent, 'a known one is not believed for long');
+    is(at($second, '/', $token)->{status}, 200, 'stale: but there it passes');
+    is(at($second, '/', $never)->{status}, 503, 'and only it');
+    signal_redis('CONT');
+    my $back = Time::HiRes::time();
+    for my $port (0, $second) {
+        eventually { at($port, '/', $token)->{status} == 200 && at($port, '/', $never)->{status} == 200 };
+        seconds(0, 2, Time::HiRes::time() - $back, 'right again');
+    }
+    $end->();
+}
+--- error_log
+requests that need it are answered 503 until it is back
+it is silent
+
+
+
+=== TEST 5: stale ends
+--- http_config eval: checks('api_token_cache zone=t:1m valid=1s stale=1s', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    until_heard();
+    my ($token) = new_token();
+    is(ask('/', $token)->{status}, 200, 'known');
+    my $asked = Time::HiRes::time();
+    redis('SAVE');
+    signal_redis('KILL');
+    eventually { ask('/', $token)->{status} == 503 };
+    seconds(0.9, 2.1, Time::HiRes::time() - $asked, 'valid and stale');
+    restart_redis();
+    eventually { ask('/', $token)->{status} == 200 };
+}
+--- error_log
+requests that need it are answered 503 until it is back
