@@ -187,6 +187,8 @@ sub check_log (@) {
         my ($block, $dry_run, $round) = @_;
         my $steps = $block->steps // sub { $request->($block, $dry_run, $round) };
         my $failed = grep { !$_ } Test::More->builder->summary;
+        # blocks run in any order
+        redis('FLUSHALL');
         $steps->();
         # a single process that is told to quit between two waits sleeps on
         Time::HiRes::sleep(0.02);
