@@ -74,7 +74,7 @@ sub {
         "/$id/revoke/revoke", "/$id/$id", "/$id/delete", "/$id/Revoke", "/$id/REVOKE", "/$id/revok", "/$id/revokee", "/$id/active",
         "/$id/revoke%20", "/$id/%20revoke", "/$id%20", "/%20$id", "/$id/revoke;x=1", "/$id;x=1", "/$id.json", "/$id%0A", "/$id%3Fx",
         '/' . uc $id, '/' . $id =~ s/([a-z])/\U$1/r, '/' . substr($id, 0, 31), "/${id}0", '/8' . substr($id, 1), '/' . substr($id, 0, 31) . 'u',
-        '/' . substr($id, 0, 31) . '%C3%A9', 's', "s/$id", "x/$id", '_', '/list', '/create', '/*', '/null', '/undefined',
+        '/' . substr($id, 0, 31) . '%C3%A9', 's', "s/$id", "x/$id", "x$id", "x$id/revoke", '_', '/list', '/create', '/*', '/null', '/undefined',
         "/$id$id", '/' . 'x' x 2000, "/$id/revoke/" . 'x' x 2000);
     for my $path (@paths) {
         my $name = substr $path, 0, 80;
