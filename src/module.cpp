@@ -16,6 +16,10 @@ char off_is_a_time;
 ngx_command_t commands[] = {
     {ngx_string("api_token"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_api_token,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("api_token_jwks"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_jwks,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("api_token_introspect"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_introspect,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("api_token_redis"), anywhere | NGX_CONF_1MORE, conf::set_redis, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
     {ngx_string("api_token_key"), anywhere | NGX_CONF_TAKE1, conf::set_key, NGX_HTTP_LOC_CONF_OFFSET, 0,

@@ -14,18 +14,6 @@ namespace {
 
 using namespace api_token;
 
-/// application/json, with parameters or without.
-bool is_json(const ngx_http_request_t* r)
-{
-    constexpr std::string_view json = "application/json";
-    if (!r->headers_in.content_type)
-        return false;
-    auto type = ngx::view(r->headers_in.content_type->value);
-    type = type.substr(0, type.find_first_of("; \t"));
-    return type.size() == json.size() &&
-           ngx_strncasecmp(ngx::str(type).data, ngx::str(json).data, json.size()) == 0;
-}
-
 std::optional<std::string_view> idempotency_header(const ngx_http_request_t* r)
 {
     auto* header = ngx::find_header(r, "Idempotency-Key");
@@ -87,7 +75,7 @@ ngx::Content create(ngx::Request& request)
 {
     const auto& settings = http::Settings::of(request.r());
     auto& context = *http::Context::find(request.r());
-    if (!is_json(request.r()))
+    if (!ngx::has_media_type(request.r(), "application/json"))
         co_return http::errors::unsupported_media_type();
 
     auto body = co_await request.body();

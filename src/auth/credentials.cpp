@@ -47,10 +47,24 @@ Verified verify(std::string_view token, const http::Settings& settings)
     return refusal;
 }
 
-void examine(ngx_http_request_t* r, http::Presented& presented)
+/// Takes what the cache knows of it; false where that is nothing.
+bool recall(http::Presented& presented, const http::Settings& settings, time_t use_interval)
 {
-    const auto& settings = http::Settings::of(r);
-    auto token = find_token(r, settings);
+    if (auto* cache = settings.store->cache())
+        presented.known = cache->find(presented.digest, settings.store->channel(), use_interval);
+    if (!presented.known)
+        return false;
+    presented.identity = presented.known->identity;
+    if (presented.identity.expires_at <= ngx_time())
+        presented.refusal = Refusal::expired;
+    return true;
+}
+
+} // namespace
+
+void examine(std::string_view token, const http::Settings& settings, time_t use_interval,
+             http::Presented& presented)
+{
     presented.refusal = token.empty() ? Refusal::missing : Refusal::malformed;
     if (token.empty() || token.size() > api_token::jwt_max_length)
         return;
@@ -59,14 +73,8 @@ void examine(ngx_http_request_t* r, http::Presented& presented)
         return;
     presented.digest = *digest;
     presented.refusal.reset();
-    if (auto* cache = settings.store->cache())
-        presented.known = cache->find(*digest, settings.store->channel(), settings.last_used_interval);
-    if (presented.known) {
-        presented.identity = presented.known->identity;
-        if (presented.identity.expires_at <= ngx_time())
-            presented.refusal = Refusal::expired;
+    if (recall(presented, settings, use_interval))
         return;
-    }
     auto verified = verify(token, settings);
     if (verified)
         presented.identity = *verified;
@@ -74,12 +82,11 @@ void examine(ngx_http_request_t* r, http::Presented& presented)
         presented.refusal = verified.error();
 }
 
-} // namespace
-
 http::Presented& look(ngx_http_request_t* r, http::Context& context)
 {
+    const auto& settings = http::Settings::of(r);
     if (!std::exchange(context.presented.is_looked_at, true))
-        examine(r, context.presented);
+        examine(find_token(r, settings), settings, settings.last_used_interval, context.presented);
     return context.presented;
 }
 

@@ -4,6 +4,11 @@
 
 namespace auth {
 
+/// Looks at a token: whose it is, or why it is refused. What the cache knows is taken from there; otherwise
+/// it is verified. Whether it is active is not asked. `use_interval` is 0 where this is no use of the token.
+void examine(std::string_view token, const http::Settings& settings, time_t use_interval,
+             http::Presented& presented);
+
 /// Looks once at the token that a request presents (RFC 6750 §2.1, or token=): whose it is, or why it is
 /// refused. What the cache knows is taken from there; otherwise it is verified. Whether it is active is not
 /// asked.

@@ -18,6 +18,8 @@ struct MainSettings {
 
 /// The handlers of directives, `conf` being the location's Settings. A wrong one is told with what to do.
 char* set_api_token(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_jwks(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_introspect(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_redis(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_key(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf);

@@ -1,5 +1,7 @@
 #include "directives.hpp"
 
+#include "api/introspect.hpp"
+#include "api/jwks.hpp"
 #include "api/router.hpp"
 #include "http/settings.hpp"
 
@@ -28,16 +30,17 @@ ngx_http_core_loc_conf_t& core_location(ngx_conf_t* cf)
 void merge_api(ngx_conf_t* cf, const http::Settings& outer, http::Settings& inner)
 {
     auto& location = core_location(cf);
-    if (!location.noname || !outer.serves_api)
+    if (!location.noname || !outer.handler)
         return;
-    inner.serves_api = true;
+    inner.handler = outer.handler;
+    inner.directive = outer.directive;
     inner.is_regex = outer.is_regex;
     inner.file = outer.file;
     inner.line = outer.line;
     inner.caller_account = outer.caller_account;
     inner.caller_admin_user = outer.caller_admin_user;
     if (location.lmt_excpt && !location.handler)
-        location.handler = api::handle;
+        location.handler = outer.handler;
 }
 
 bool starts_with(const ngx_str_t& text, std::string_view start)
@@ -48,13 +51,15 @@ bool starts_with(const ngx_str_t& text, std::string_view start)
 /// What a location lacks; null where it lacks nothing.
 const char* missing(const http::Settings& settings)
 {
-    if (!settings.store)
+    bool serves_api = settings.handler == api::handle;
+    bool asks_redis = settings.is_checked == 1 || serves_api || settings.handler == api::handle_introspect;
+    if (asks_redis && !settings.store)
         return "needs a Redis: add api_token_redis";
-    if (settings.serves_api && !settings.keys)
+    if (serves_api && !settings.keys)
         return "needs a key to sign with: add api_token_key";
     if (!settings.keys && !settings.admin_keys)
         return "needs keys to verify with: add api_token_key";
-    if (settings.serves_api && settings.max_ttl && settings.ttl > settings.max_ttl)
+    if (serves_api && settings.max_ttl && settings.ttl > settings.max_ttl)
         return "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
     for (const auto& admin : settings.admins())
         for (const auto* key : admin.keys)
@@ -104,7 +109,7 @@ void merge_check(const http::Settings& outer, http::Settings& inner)
         inner.realm = outer.realm;
         inner.token_source = outer.token_source;
         inner.required_scope = outer.required_scope;
-        if (!inner.serves_api) {
+        if (!inner.handler) {
             inner.file = outer.file;
             inner.line = outer.line;
         }
@@ -112,6 +117,45 @@ void merge_check(const http::Settings& outer, http::Settings& inner)
     if (!inner.admin_keys)
         inner.admin_keys = outer.admin_keys;
     ngx_conf_merge_sec_value(inner.last_used_interval, outer.last_used_interval, default_last_used_interval);
+}
+
+/// Makes `handler` the location's content.
+char* serve(ngx_conf_t* cf, void* conf, ngx_http_handler_pt handler)
+{
+    auto& settings = *static_cast<http::Settings*>(conf);
+    if (settings.handler == handler)
+        return const_cast<char*>("is duplicate");
+    auto* name = static_cast<ngx_str_t*>(cf->args->elts);
+    if (settings.handler)
+        return refuse(cf, ngx::view(settings.directive),
+                      "stands in this location: give each a location of its own");
+    settings.handler = handler;
+    settings.directive = *name;
+    settings.file = cf->conf_file->file.name;
+    settings.line = cf->conf_file->line;
+    auto& location = core_location(cf);
+    location.handler = handler;
+#if (NGX_PCRE)
+    settings.is_regex = location.regex != nullptr;
+#endif
+    return NGX_CONF_OK;
+}
+
+/// The public keys of the location as a JWK set, and its entity tag.
+bool publish_keys(ngx_conf_t* cf, http::Settings& settings)
+{
+    std::string set;
+    for (const auto* key : settings.verifying_keys())
+        if (auto jwk = key->public_jwk(); !jwk.empty())
+            set += (set.empty() ? "" : ",") + jwk;
+    set = R"({"keys":[)" + set + "]}\n";
+    auto digest = api_token::sha256(set);
+    if (!digest)
+        return false;
+    auto tag = api_token::hex(*digest);
+    settings.jwks = ngx::str(ngx::copy(cf->pool, set));
+    settings.jwks_etag = ngx::str(ngx::concat(cf->pool, {"\"", {tag.data(), 32}, "\""}));
+    return settings.jwks.data && settings.jwks_etag.data;
 }
 
 } // namespace
@@ -145,18 +189,17 @@ char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ng
 
 char* set_api_token(ngx_conf_t* cf, ngx_command_t*, void* conf)
 {
-    auto& settings = *static_cast<http::Settings*>(conf);
-    if (settings.serves_api)
-        return const_cast<char*>("is duplicate");
-    settings.serves_api = true;
-    settings.file = cf->conf_file->file.name;
-    settings.line = cf->conf_file->line;
-    auto& location = core_location(cf);
-    location.handler = api::handle;
-#if (NGX_PCRE)
-    settings.is_regex = location.regex != nullptr;
-#endif
-    return NGX_CONF_OK;
+    return serve(cf, conf, api::handle);
+}
+
+char* set_jwks(ngx_conf_t* cf, ngx_command_t*, void* conf)
+{
+    return serve(cf, conf, api::handle_jwks);
+}
+
+char* set_introspect(ngx_conf_t* cf, ngx_command_t*, void* conf)
+{
+    return serve(cf, conf, api::handle_introspect);
 }
 
 char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf)
@@ -243,13 +286,16 @@ char* merge_location(ngx_conf_t* cf, void* parent, void* child)
 
     merge_check(outer, inner);
 
-    bool is_used = inner.serves_api || inner.is_checked == 1;
+    bool is_used = inner.handler || inner.is_checked == 1;
     if (const char* sentence = is_used ? missing(inner) : nullptr) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" %s in %V:%ui",
-                      inner.serves_api ? "api_token" : "auth_api_token", sentence, &inner.file, inner.line);
+        std::string_view name = inner.handler ? ngx::view(inner.directive) : "auth_api_token";
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%*s\" %s in %V:%ui", name.size(), name.data(), sentence,
+                      &inner.file, inner.line);
         return error();
     }
-    auto policy = is_used ? policy_of(inner) : api_token::Sha256{};
+    if (inner.handler == api::handle_jwks && !publish_keys(cf, inner))
+        return error();
+    auto policy = is_used && inner.store ? policy_of(inner) : api_token::Sha256{};
     if (!policy)
         return error();
     inner.policy = *policy;

@@ -107,6 +107,12 @@ ngx::Answer unsupported_media_type()
                        API_TOKEN_ERROR("bad_request", "The body must be application/json."));
 }
 
+ngx::Answer form_wanted()
+{
+    return json_answer(NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                       API_TOKEN_ERROR("bad_request", "The body must be application/x-www-form-urlencoded."));
+}
+
 ngx::Answer bad_json()
 {
     return json_answer(

@@ -15,6 +15,7 @@ ngx::Answer not_permitted(ngx::Request& request);
 ngx::Answer not_found();
 ngx::Answer method_not_allowed(std::string_view allowed);
 ngx::Answer unsupported_media_type();
+ngx::Answer form_wanted();
 ngx::Answer bad_json();
 ngx::Answer bad_query(ngx::Request& request, std::string_view sentence);
 ngx::Answer body_not_wanted();

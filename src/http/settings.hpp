@@ -31,11 +31,13 @@ struct Settings {
     time_t max_ttl;
     time_t retention;
     ngx_flag_t environment_check;
-    /// Whether `api_token;` stands in the location, so that errors of nginx's own are told in JSON.
-    bool serves_api;
+    /// What this module serves in the location, where errors of nginx's own are told in JSON, too; or null.
+    ngx_http_handler_pt handler;
+    /// The name of its directive.
+    ngx_str_t directive;
     /// Whether that location is named by a regular expression.
     bool is_regex;
-    /// Where that `api_token;` is.
+    /// Where its directive is, or auth_api_token.
     ngx_str_t file;
     ngx_uint_t line;
     /// api_token_caller; null where it does not stand in the location.
@@ -51,6 +53,9 @@ struct Settings {
     ngx_array_t* admin_keys;
     /// 0: off.
     time_t last_used_interval;
+    /// Of api_token_jwks: the JWK set, and its entity tag.
+    ngx_str_t jwks;
+    ngx_str_t jwks_etag;
     /// All that a token is verified by: an entry of the cache counts for no other.
     api_token::Sha256 policy;
 

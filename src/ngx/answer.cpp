@@ -14,6 +14,13 @@ void Answer::deliver(Request& request) const
     ngx_http_finalize_request(r, body.data() ? send(r) : status);
 }
 
+bool Answer::set_entity_tag(ngx_http_request_t* r) const
+{
+    auto* header = add_header(r, "ETag", entity_tag);
+    r->headers_out.etag = header;
+    return header;
+}
+
 ngx_int_t Answer::send(ngx_http_request_t* r) const
 {
     if (auto discarded = ngx_http_discard_request_body(r); discarded != NGX_OK)
@@ -30,6 +37,8 @@ ngx_int_t Answer::send(ngx_http_request_t* r) const
     for (std::size_t i = 0; i < header_count; i++)
         if (!add_header(r, headers[i].name, headers[i].value))
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (!entity_tag.empty() && !set_entity_tag(r))
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     auto sent = ngx_http_send_header(r);
     if (sent == NGX_ERROR || sent > NGX_OK || r->header_only)

@@ -20,6 +20,8 @@ struct Answer {
     ngx_int_t status = NGX_HTTP_INTERNAL_SERVER_ERROR;
     std::string_view body;
     std::string_view content_type = "application/json";
+    /// Quoted; nginx answers 304 to who has it. Empty where there is none.
+    std::string_view entity_tag;
     std::array<Header, 3> headers{};
     std::size_t header_count = 0;
 
@@ -38,6 +40,7 @@ struct Answer {
 
 private:
     ngx_int_t send(ngx_http_request_t* r) const;
+    bool set_entity_tag(ngx_http_request_t* r) const;
 };
 
 using Content = Task<Answer>;

@@ -87,20 +87,24 @@ T* make(ngx_pool_t* pool, Args&&... args)
     return object;
 }
 
-/// Appends a response header. The name and the value live as long as the request.
-inline bool add_header(ngx_http_request_t* r, std::string_view name, std::string_view value)
+/// Appends a response header, and answers where it is, or null. The name and the value live as long as the
+/// request.
+inline ngx_table_elt_t* add_header(ngx_http_request_t* r, std::string_view name, std::string_view value)
 {
     auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&r->headers_out.headers));
     if (!header)
-        return false;
+        return nullptr;
     *header = {};
     header->hash = 1;
     header->key = str(name);
     header->value = str(value);
-    return true;
+    return header;
 }
 
 /// The first request header of that name, compared without case; nothing where there is none.
 const ngx_table_elt_t* find_header(const ngx_http_request_t* r, std::string_view name);
+
+/// Whether the body is said to be of that type, with parameters or without.
+bool has_media_type(const ngx_http_request_t* r, std::string_view type);
 
 } // namespace ngx

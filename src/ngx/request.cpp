@@ -40,6 +40,15 @@ const ngx_table_elt_t* find_header(const ngx_http_request_t* r, std::string_view
     return nullptr;
 }
 
+bool has_media_type(const ngx_http_request_t* r, std::string_view type)
+{
+    if (!r->headers_in.content_type)
+        return false;
+    auto said = view(r->headers_in.content_type->value);
+    said = said.substr(0, said.find_first_of("; \t"));
+    return said.size() == type.size() && ngx_strncasecmp(str(said).data, str(type).data, type.size()) == 0;
+}
+
 Request* Request::make(ngx_http_request_t* r)
 {
     auto* cleanup = ngx_http_cleanup_add(r, sizeof(Request));

@@ -19,6 +19,7 @@ Identity identity_of_token(const Claims& claims)
     identity.kind = Identity::Kind::token;
     identity.scope = claims.scope;
     identity.expires_at = claims.expires_at;
+    identity.issued_at = claims.issued_at;
     put(identity.token_id, claims.jti);
     identity.has_account = put(identity.account_id, claims.sub);
     identity.has_environment = put(identity.environment_id, claims.environment_id);

@@ -21,6 +21,8 @@ struct Identity {
     /// An admin's.
     Pfid admin_user_id;
     Seconds expires_at;
+    /// 0 where it is not known.
+    Seconds issued_at;
 
     bool is_admin() const { return kind == Kind::admin; }
     /// What it is known by: the token, or the admin user.

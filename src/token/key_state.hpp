@@ -17,6 +17,8 @@ struct Key::State {
     /// The JOSE header of what this key signs, in base64url.
     std::string header;
     Sha256 fingerprint{};
+    /// Of the public half's JWK, those that are numbers, and its type; empty for a secret.
+    std::string public_members;
     bool can_sign = false;
 
     State() = default;
@@ -45,6 +47,9 @@ struct KeyLabel {
     /// Not where `key_ops` leaves "sign" out.
     bool may_sign = true;
 };
+
+/// The members of a public JWK that say what key it is, JSON text without braces, in alphabetical order.
+std::string public_members(const EVP_PKEY* pkey);
 
 /// Gives `state` its names and its header (RFC 7515 §4).
 Key finish_key(std::unique_ptr<Key::State> state, Algorithm algorithm, KeyLabel label, bool is_private);

@@ -185,6 +185,7 @@ Result<Key, std::string> make_public_key(Pkey pkey, bool is_private, KeyLabel la
         return error;
     }
     const auto fingerprint = fingerprint_of(pkey.get());
+    std::string members = public_members(pkey.get());
     auto state = make_state(algorithm, std::move(pkey), is_private);
     if (state == nullptr || !fingerprint) {
         return std::string("OpenSSL does not offer ").append(name(algorithm));
@@ -193,6 +194,7 @@ Result<Key, std::string> make_public_key(Pkey pkey, bool is_private, KeyLabel la
         return std::string("the private key does not belong to its public half");
     }
     state->fingerprint = *fingerprint;
+    state->public_members = std::move(members);
     return finish_key(std::move(state), algorithm, std::move(label), is_private);
 }
 
