@@ -1,76 +1,115 @@
 use ApiToken;
 
-workers(2);
-master_on();
+no_root_location();
+log_level('info');
 plan 'no_plan';
 
-our $place = 'location = /in { proxy_pass http://behind; auth_api_token r; }';
+our $api = api() =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $places = join '', map { "location $_->[0] { auth_api_token r; proxy_pass http://behind; $_->[1] }\n" }
+    ['/', ''], ['/hour', 'api_token_last_used 1h;'], ['/off', 'api_token_last_used off;'], ['/limited', 'limit_req zone=z burst=1000 nodelay;'];
+our $limit = 'limit_req_zone $api_token_id zone=z:64k rate=1000r/s;';
 
-sub details { json(request(GET => "/$_[0]")->{content})->{details} }
+sub field { redis('HGET', 'api_token:{' . substr($_[0]{id}, 10, 6) . "}:token:$_[0]{id}", $_[1]) }
+sub used { field($_[0], 'last_used_at') }
 
-sub wait_for (&) {
-    my $test = shift;
-    for (1 .. 80) {
-        return 1 if $test->();
-        select undef, undef, undef, 0.05;
-    }
-    return 0;
+# a use of this token there, and the second before which it was not
+sub use_it {
+    my ($path, $token) = @_;
+    my $second = time;
+    is(ask($path, $token)->{status}, 200, "used at $path");
+    return $second;
 }
 
-sub writes { redis('INFO', 'commandstats') =~ /^cmdstat_hset:calls=(\d+)/m ? $1 : 0 }
+# a second that begins
+sub next_second { my $now = time; eventually { time > $now } }
 
 run_tests();
 
 __DATA__
 
-=== TEST 1: written back within twice the interval, not at each use, and nothing else moves
---- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used 1s')
---- config eval: api() . $::place
+=== TEST 1: the last use is written within twice the interval, whichever use it was
+--- http_config eval: $::limit . checks('api_token_cache zone=t:1m', 'api_token_last_used 1s')
+--- config eval: $::api . $::places
 --- steps eval
 sub {
-    my ($token, $made) = new_token();
-    is($made->{last_used_at}, undef, 'not used yet');
-    select undef, undef, undef, 1.1;
-    redis('CONFIG', 'RESETSTAT');
-    is(ask('/in', $token)->{status}, 200, 'used') for 1 .. 50;
-    ok(wait_for { defined details($made->{id})->{last_used_at} }, 'written');
-    my $details = details($made->{id});
-    like($details->{last_used_at}, qr/^$time$/, 'a time');
-    is($details->{updated_at}, $made->{updated_at}, 'updated_at stays');
-    cmp_ok(writes(), '<=', 2, 'not at each use');
-    my $first = $details->{last_used_at};
-    my $used_until = time + 2;
-    while (time < $used_until) { ask('/in', $token); select undef, undef, undef, 0.05 }
-    ok(wait_for { details($made->{id})->{last_used_at} gt $first }, 'written again');
+    until_heard(1);
+    my @new = map { [new_token()] } 1 .. 5;
+    my ($busy, $limited, $hour, $off, $gone) = map { $_->[1] } @new;
+    my %token = map { $_->[1]{id} => $_->[0] } @new;
+    is(used($busy), '', 'not used yet');
+    my $start = time;
+    use_it(@$_) for ['/', $token{$busy->{id}}], ['/limited', $token{$limited->{id}}], ['/hour', $token{$hour->{id}}], ['/off', $token{$off->{id}}], ['/', $token{$gone->{id}}];
+    eventually { used($_) ne '' } for $busy, $limited, $hour, $gone;
+    cmp_ok(used($_), '>=', $start, 'the first use is written at once') for $busy, $limited, $hour, $gone;
+    my $first = used($hour);
+
+    next_second();
+    # what is written in an hour does not hold up what is written in a second
+    use_it('/hour', $token{$hour->{id}});
+    for my $pause (0, 0.7, 1.2) {
+        Time::HiRes::sleep($pause);
+        my @used = map { [$_->[0], use_it($_->[1], $token{$_->[0]{id}})] } [$busy, '/'], [$limited, '/limited'];
+        if ($pause == 0) {
+            use_it('/', $token{$gone->{id}});
+            is(request(POST => "/$gone->{id}/revoke")->{status} . request(DELETE => "/$gone->{id}")->{status}, '200200', 'another is revoked and deleted');
+        }
+        for (@used) {
+            my ($details, $second) = @$_;
+            my $waited = eventually { used($details) >= $second };
+            cmp_ok($waited, '<', 2.1, "written, after a pause of $pause");
+        }
+    }
+    use_it('/off', $token{$off->{id}});
+    is(used($off), '', 'off: not written');
+    is(used($hour), $first, 'an hour: not written yet');
+    is(redis('EXISTS', 'api_token:{' . substr($account, 10, 6) . "}:token:$gone->{id}"), 0, 'and no record is made of one that was deleted');
+
+    my $answer = json(request(GET => "/$busy->{id}")->{content})->{details};
+    is($answer->{updated_at}, $busy->{updated_at}, 'updated_at is as it was');
+    like($answer->{last_used_at}, qr/^$::time$/, 'last_used_at in the API');
+    cmp_ok($answer->{last_used_at}, 'gt', $busy->{inserted_at}, 'is later');
 }
 
 
 
-=== TEST 2: it makes no record that is gone
---- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used 1s')
---- config eval: api() . $::place
+=== TEST 2: not more often than once in an interval
+--- http_config eval: $::limit . checks('api_token_cache zone=t:1m valid=1s', 'api_token_last_used 2s')
+--- config eval: $::api . $::places
 --- steps eval
 sub {
-    my ($token, $made) = new_token();
-    my $key = "api_token:{3nqk8n}:token:$made->{id}";
-    ask('/in', $token) for 1 .. 20;
-    redis('DEL', $key);
-    select undef, undef, undef, 2.5;
-    is(redis('EXISTS', $key), 0, 'no record');
+    until_heard(1);
+    my ($token, $details) = new_token();
+    my ($uses, $writes, $last, $start) = (0, -1, '', Time::HiRes::time());
+    redis('SCRIPT', 'FLUSH');
+    while (Time::HiRes::time() < $start + 4.2) {
+        $uses++ if ask('/', $token)->{status} == 200;
+        my $now = used($details);
+        $writes++ if $now ne $last;
+        $last = $now;
+        Time::HiRes::sleep(0.01);
+    }
+    cmp_ok($uses, '>', 100, 'uses');
+    cmp_ok($writes, '>=', 1, 'written, though the script was gone');
+    cmp_ok($writes, '<=', 2, 'but not for every use');
+    is(field($details, 'updated_at'), field($details, 'inserted_at'), 'updated_at is as it was');
 }
 
 
 
-=== TEST 3: without a cache, and off
---- http_config eval: checks()
---- config eval
-api() . $::place . 'location = /off { proxy_pass http://behind; auth_api_token r; api_token_last_used off; }'
+=== TEST 3: without a cache
+--- http_config eval: $::limit . checks('api_token_last_used 1s')
+--- config eval: $::api . $::places
 --- steps eval
 sub {
-    my ($token, $made) = new_token();
-    is(ask('/off', $token)->{status}, 200, 'in');
-    select undef, undef, undef, 0.2;
-    is(details($made->{id})->{last_used_at}, undef, 'off: not written');
-    is(ask('/in', $token)->{status}, 200, 'in');
-    ok(wait_for { defined details($made->{id})->{last_used_at} }, 'written');
+    my ($token, $details) = new_token();
+    my ($second) = new_token();
+    next_second();
+    redis_calls();
+    is(ask('/', $token)->{status}, 200, 'used') for 1 .. 20;
+    cmp_ok(redis_calls()->{hset} // 0, '<=', 2, 'written once, or twice where a second has begun');
+    is(ask($_, $second)->{status}, 200, "$_: used") for ('/off') x 5;
+    ok(!redis_calls()->{hset}, 'off: not written');
+    next_second();
+    my $used = use_it('/', $token);
+    cmp_ok((eventually { used($details) >= $used }), '<', 2.1, 'written again');
 }

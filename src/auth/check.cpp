@@ -101,11 +101,20 @@ struct Outcome {
     }
 };
 
-void note_use(const http::Settings& settings, const http::Presented& presented,
+/// What the cache remembers is written by whoever claims it, once the interval since the last use that Redis
+/// knows is over.
+void note_use(const http::Settings& settings, const http::Presented& presented, bool is_remembered,
               api_token::Seconds last_used_at)
 {
-    if (settings.last_used_interval && ngx_time() - last_used_at >= settings.last_used_interval)
-        settings.store->uses().write(presented.identity.token_id.view(), ngx_time());
+    auto interval = settings.last_used_interval;
+    if (!interval)
+        return;
+    auto& uses = settings.store->uses();
+    auto left = ngx_min(ngx_max(last_used_at + interval - ngx_time(), 0), interval);
+    if (!is_remembered && left == 0)
+        uses.write(presented.identity.token_id.view(), ngx_time());
+    if (is_remembered && settings.store->cache()->claim_use(presented.digest, interval))
+        uses.write_later(presented.digest, presented.identity, left);
 }
 
 ngx::Task<Outcome> ask(ngx::Request& request)
@@ -122,11 +131,10 @@ ngx::Task<Outcome> ask(ngx::Request& request)
             co_return Outcome{Judgement()};
         co_return Outcome{answer.error()};
     }
-    if (cache)
-        cache->remember(presented.digest, settings.store->channel(), presented.identity, answer->standing,
-                        answer->asked);
+    bool is_remembered = cache && cache->remember(presented.digest, settings.store->channel(),
+                                                  presented.identity, answer->standing, answer->asked);
     if (answer->standing == Standing::active)
-        note_use(settings, presented, answer->last_used_at);
+        note_use(settings, presented, is_remembered, answer->last_used_at);
     co_return Outcome{judge(answer->standing)};
 }
 
@@ -171,7 +179,8 @@ ngx_int_t check_presented(ngx_http_request_t* r, const http::Settings& settings,
         return check_admin(r, settings, presented);
     if (!presented.known || !presented.known->is_current)
         return wait(r, presented);
-    if (presented.known->is_use_due)
+    if (presented.known->is_use_due &&
+        settings.store->cache()->claim_use(presented.digest, settings.last_used_interval))
         settings.store->uses().write_later(presented.digest, presented.identity, settings.last_used_interval);
     return decide(r, presented, judge(presented.known->standing));
 }

@@ -263,8 +263,6 @@ std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t 
     if (known.is_current && known.standing == Standing::active) {
         entry->used_at = ngx_time();
         known.is_use_due = use_interval && entry->use_claimed_until < entry->used_at;
-        if (known.is_use_due)
-            entry->use_claimed_until = entry->used_at + use_interval + 2;
     }
     return known;
 }
@@ -278,7 +276,7 @@ Moment Cache::now(std::uint32_t channel, std::string_view token_id)
     return {heard->epoch, shared_->generation[hash_of_id(token_id) % generations], heard->is_heard()};
 }
 
-void Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
+bool Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
                      const api_token::Identity& identity, Standing standing, const Moment& asked)
 {
     Lock lock(zone_);
@@ -289,7 +287,7 @@ void Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
                    (!heard || !asked.is_heard || heard->epoch != asked.epoch || !heard->is_heard() ||
                     shared_->generation[hash_of_id(id) % generations] != asked.generation);
     if (is_news)
-        return;
+        return false;
     if (!entry) {
         entry = take_entry();
         entry->digest = digest;
@@ -306,6 +304,7 @@ void Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
     entry->epoch = asked.epoch;
     entry->channel = channel;
     touch(*entry);
+    return true;
 }
 
 void Cache::forget(std::string_view token_id)
@@ -324,11 +323,24 @@ void Cache::forget(std::string_view token_id)
     }
 }
 
-api_token::Seconds Cache::last_used_at(const api_token::Sha256& digest)
+bool Cache::claim_use(const api_token::Sha256& digest, time_t use_interval)
 {
     Lock lock(zone_);
     auto* entry = find_entry(digest);
-    return entry ? entry->used_at : 0;
+    if (!entry || entry->use_claimed_until >= ngx_time())
+        return false;
+    entry->use_claimed_until = ngx_time() + use_interval + 2;
+    return true;
+}
+
+api_token::Seconds Cache::take_use(const api_token::Sha256& digest)
+{
+    Lock lock(zone_);
+    auto* entry = find_entry(digest);
+    if (!entry)
+        return 0;
+    entry->use_claimed_until = 0;
+    return entry->used_at;
 }
 
 // ---- who listens

@@ -19,7 +19,7 @@ struct Known {
     bool is_current;
     /// When Redis was asked.
     api_token::Seconds asked_at;
-    /// Whether whoever found it is to write its last use back in a while.
+    /// Whether its last use is to be written back in a while, if whoever found it can claim that.
     bool is_use_due;
 };
 
@@ -52,12 +52,16 @@ public:
     std::optional<Known> find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval);
     /// Before Redis is asked of a token.
     Moment now(std::uint32_t channel, std::string_view token_id);
-    void remember(const api_token::Sha256& digest, std::uint32_t channel, const api_token::Identity& identity,
+    /// Whether it is remembered.
+    bool remember(const api_token::Sha256& digest, std::uint32_t channel, const api_token::Identity& identity,
                   Standing standing, const Moment& asked);
     /// The token changed.
     void forget(std::string_view token_id);
+    /// Whether the caller is the one to write the token's last use back. Nobody else is until it takes the
+    /// use, or for a little longer than the interval, since a worker may die.
+    bool claim_use(const api_token::Sha256& digest, time_t use_interval);
     /// When the token was last used, 0 where that is not known.
-    api_token::Seconds last_used_at(const api_token::Sha256& digest);
+    api_token::Seconds take_use(const api_token::Sha256& digest);
 
     /// The number of the store of that name, shared by all workers; nothing when there are too many.
     std::optional<std::uint32_t> channel_of(std::string_view store_name);

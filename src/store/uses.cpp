@@ -106,9 +106,19 @@ void Uses::write_later(const api_token::Sha256& digest, const api_token::Identit
     use->token_id = identity.token_id;
     use->used_at = ngx_time();
     use->due = ngx_time() + delay;
-    ngx_queue_insert_tail(&waiting_, &use->link);
-    if (!timer_.timer_set)
-        ngx_add_timer(&timer_, 1000);
+    // mostly the last, since most delays are the same
+    auto* before = ngx_queue_last(&waiting_);
+    while (before != ngx_queue_sentinel(&waiting_) && Use::of(before)->due > use->due)
+        before = ngx_queue_prev(before);
+    ngx_queue_insert_after(before, &use->link);
+    if (ngx_queue_head(&waiting_) == &use->link)
+        arm();
+}
+
+void Uses::arm()
+{
+    auto left = ngx_max(Use::of(ngx_queue_head(&waiting_))->due - ngx_time(), 0);
+    ngx_add_timer(&timer_, static_cast<ngx_msec_t>(left) * 1000);
 }
 
 void Uses::write(std::string_view token_id, api_token::Seconds used_at)
@@ -123,12 +133,12 @@ void Uses::flush()
         if (use->due > ngx_time())
             break;
         ngx_queue_remove(&use->link);
-        auto known = store_.cache() ? store_.cache()->last_used_at(use->digest) : 0;
+        auto known = store_.cache() ? store_.cache()->take_use(use->digest) : 0;
         write(use->token_id.view(), ngx_max(known, use->used_at));
         ngx_free(use);
     }
     if (!ngx_queue_empty(&waiting_))
-        ngx_add_timer(&timer_, 1000);
+        arm();
 }
 
 } // namespace store

@@ -29,11 +29,12 @@ private:
     struct Use;
 
     void flush();
+    void arm();
 
     Store& store_;
     ngx_log_t* log_ = nullptr;
     ngx_event_t timer_{};
-    /// In the order that they fall due, since the delay is the same for all.
+    /// In the order that they fall due.
     ngx_queue_t waiting_;
 };
 
