@@ -294,12 +294,24 @@ sub {
 
 
 
-=== TEST 12: a token that expires while it is cached
---- http_config eval: checks('api_token_cache zone=t:1m valid=60s stale=60s')
---- config eval: api('api_token_ttl 2s') . place('/', 'auth_api_token r')
+=== TEST 12: a token that expires while it is cached, or while limit_req delays its request
+--- http_config eval
+checks('api_token_cache zone=t:1m valid=60s stale=60s', 'limit_req_zone $api_token_id zone=z:64k rate=30r/m')
+--- config eval: api('api_token_ttl 2s') . place('/', 'auth_api_token r') . place('/slow', 'auth_api_token r', 'limit_req zone=z burst=5')
 --- steps eval
 sub {
     my ($token) = new_token();
+    my ($short) = new_token();
+    my ($revoked, $details) = new_token({expires_at => '2030-01-01T00:00:00Z'});
+    my @slow = map {
+        my ($path, $with) = ('/slow', $_);
+        is(status($path, $with), 200, 'the first is not delayed');
+        my $nginx = connect_to_nginx();
+        print $nginx "GET $path HTTP/1.0\r\nAuthorization: Bearer $with\r\n\r\n";
+        $nginx->flush();
+        $nginx;
+    } $short, $revoked;
+    is(request(POST => "/$details->{id}/revoke")->{status}, 200, 'revoke');
     my $end = json((jwt($token))[1])->{exp};
     my ($in, $out, $late) = (0, 0, 0);
     for (1 .. 30) {
@@ -315,7 +327,10 @@ sub {
     cmp_ok($out, '>', 5, 'it was refused');
     is($late, 0, 'let in after its end');
     is_bad('/', $token, 'as another bad token');
+    is(join(' ', map { local $/; (answers(<$_>))[0]{status} } @slow), '401 401', 'one that expired and one that was revoked during the delay');
 }
+--- error_log
+delaying request, excess
 
 
 

@@ -87,7 +87,7 @@ sub {
 
 
 
-=== TEST 3: an entry counts for its time, and what is not active for no more than five seconds
+=== TEST 3: an entry counts for its time
 --- http_config eval: checks('api_token_cache zone=t:1m valid=2s', 'api_token_last_used off')
 --- config eval: $::api . $::place
 --- steps eval
