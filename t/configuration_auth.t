@@ -65,8 +65,8 @@ api_token_cache zone=:1m;             => api_token_cache: "zone=:1m" needs a nam
 api_token_cache zone=t:;              => api_token_cache: "zone=t:" has no size, such as 10m, behind the colon
 api_token_cache zone=t:x;             => api_token_cache: "zone=t:x" has no size, such as 10m, behind the colon
 api_token_cache zone=t:-1;            => api_token_cache: "zone=t:-1" has no size, such as 10m, behind the colon
-api_token_cache zone=t:0;             => api_token_cache: "zone=t:0" is too small: give it 64k or more
-api_token_cache zone=t:16k;           => api_token_cache: "zone=t:16k" is too small: give it 64k or more
+api_token_cache zone=t:0;             => api_token_cache: "zone=t:0" is too small: give it 32k or more
+api_token_cache zone=t:16k;           => api_token_cache: "zone=t:16k" is too small: give it 32k or more
 api_token_cache zone=t:1m size=1m;    => api_token_cache: "size=1m" is no parameter: there are zone=, valid= and stale=
 api_token_cache zone=t:1m valid=;     => api_token_cache: "valid=" needs a time, such as 60s
 api_token_cache zone=t:1m valid=soon; => api_token_cache: "valid=soon" needs a time, such as 60s

@@ -1,7 +1,7 @@
 #include "introspect.hpp"
 
-#include "auth/caller.hpp"
 #include "auth/credentials.hpp"
+#include "callers.hpp"
 #include "http/errors.hpp"
 #include "store/inquiry.hpp"
 #include "token/form.hpp"
@@ -11,15 +11,6 @@ namespace api {
 namespace {
 
 using api_token::Identity;
-
-ngx::Content not_authenticated(ngx::Request& request)
-{
-    co_return http::errors::not_authenticated(request);
-}
-ngx::Content not_permitted(ngx::Request& request)
-{
-    co_return http::errors::not_permitted(request);
-}
 
 /// The parameter `token`, decoded; nothing where it is missing, empty, twice there or not decodable.
 std::optional<std::string_view> find_token(ngx_pool_t* pool, std::string_view form)
@@ -112,14 +103,7 @@ ngx::Content introspect(ngx::Request& request)
 
 ngx_int_t handle_introspect(ngx_http_request_t* r)
 {
-    auto* context = http::Context::get(r);
-    if (!context)
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    auto caller = auth::find_caller(r);
-    if (!caller)
-        return ngx::serve(r, caller.error() == auth::NoCaller::nobody ? not_authenticated : not_permitted);
-    context->caller = *caller;
-    return ngx::serve(r, introspect);
+    return serve_callers(r, [](ngx_http_request_t*, http::Context&) -> Coroutine { return introspect; });
 }
 
 } // namespace api

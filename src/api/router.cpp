@@ -1,6 +1,6 @@
 #include "router.hpp"
 
-#include "auth/caller.hpp"
+#include "callers.hpp"
 #include "http/errors.hpp"
 #include "routes.hpp"
 #include "token/pfid.hpp"
@@ -10,16 +10,7 @@ namespace api {
 namespace {
 
 using api_token::Action;
-using Coroutine = ngx::Content (*)(ngx::Request&);
 
-ngx::Content not_authenticated(ngx::Request& request)
-{
-    co_return http::errors::not_authenticated(request);
-}
-ngx::Content not_permitted(ngx::Request& request)
-{
-    co_return http::errors::not_permitted(request);
-}
 ngx::Content not_found(ngx::Request&)
 {
     co_return http::errors::not_found();
@@ -119,21 +110,19 @@ Route find_route(ngx_http_request_t* r, std::string_view& target_id)
                               : route_of_transition(r->method, path.substr(slash + 1));
 }
 
+Coroutine choose(ngx_http_request_t* r, http::Context& context)
+{
+    auto route = find_route(r, context.target_id);
+    context.operation = route.operation;
+    context.action = route.action;
+    return route.coroutine;
+}
+
 } // namespace
 
 ngx_int_t handle(ngx_http_request_t* r)
 {
-    auto* context = http::Context::get(r);
-    if (!context)
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    auto caller = auth::find_caller(r);
-    if (!caller)
-        return ngx::serve(r, caller.error() == auth::NoCaller::nobody ? not_authenticated : not_permitted);
-    context->caller = *caller;
-    auto route = find_route(r, context->target_id);
-    context->operation = route.operation;
-    context->action = route.action;
-    return ngx::serve(r, route.coroutine);
+    return serve_callers(r, choose);
 }
 
 } // namespace api

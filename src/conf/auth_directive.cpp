@@ -57,7 +57,7 @@ const char* read_zone(std::string_view value, CacheParameters& parameters)
     parameters.size = ngx_parse_size(&size);
     if (parameters.size == NGX_ERROR)
         return "has no size, such as 10m, behind the colon";
-    return parameters.size < static_cast<ssize_t>(8 * ngx_pagesize) ? "is too small: give it 64k or more"
+    return parameters.size < static_cast<ssize_t>(8 * ngx_pagesize) ? "is too small: give it 32k or more"
                                                                     : nullptr;
 }
 
