@@ -306,3 +306,21 @@ sub {
     is(apart(10, $token), '10 x 200', 'it is known');
     is_deeply(redis_calls(), {}, 'and Redis heard of none');
 }
+
+
+
+=== TEST 11: a refusal is remembered for 5 s at most, since nobody may tell of what was put right in Redis by hand
+--- http_config eval: checks('api_token_cache zone=t:1m valid=1h', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    until_heard();
+    my ($token, $details) = new_token();
+    my $key = "api_token:{3nqk8n}:token:$details->{id}";
+    redis('HSET', $key, 'status', 'suspended');
+    is(apart(5, $token), '5 x 401', 'suspended');
+    redis('HSET', $key, 'status', 'active');
+    is(apart(5, $token), '5 x 401', 'remembered');
+    Time::HiRes::sleep(6);
+    is(apart(5, $token), '5 x 200', 'asked again');
+}
