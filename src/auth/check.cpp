@@ -154,8 +154,8 @@ ngx_int_t wait(ngx_http_request_t* r, http::Presented& presented)
 void look_again(const http::Settings& settings, http::Presented& presented)
 {
     if (auto* cache = settings.store->cache(); cache && !presented.refusal)
-        presented.known =
-            cache->find(presented.digest, settings.store->channel(), settings.last_used_interval);
+        presented.known = cache->find(presented.digest, settings.store->channel(),
+                                      settings.last_used_interval, presented.identity);
 }
 
 /// An admin's JWT is in no store: it is active until it expires.

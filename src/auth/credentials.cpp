@@ -51,10 +51,10 @@ Verified verify(std::string_view token, const http::Settings& settings)
 bool recall(http::Presented& presented, const http::Settings& settings, time_t use_interval)
 {
     if (auto* cache = settings.store->cache())
-        presented.known = cache->find(presented.digest, settings.store->channel(), use_interval);
+        presented.known =
+            cache->find(presented.digest, settings.store->channel(), use_interval, presented.identity);
     if (!presented.known)
         return false;
-    presented.identity = presented.known->identity;
     if (presented.identity.expires_at <= ngx_time())
         presented.refusal = Refusal::expired;
     return true;

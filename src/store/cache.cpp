@@ -94,6 +94,7 @@ struct Cache::Entry {
     api_token::Sha256 digest;
     api_token::Identity identity;
     api_token::Seconds asked_at;
+    api_token::Seconds touched_at;
     api_token::Seconds used_at;
     /// Until then its last use is somebody's to write.
     api_token::Seconds use_claimed_until;
@@ -222,9 +223,13 @@ void Cache::unlink(Entry& entry)
     (entry.older == none ? shared_->oldest : entries[entry.older].newer) = entry.newer;
 }
 
-/// Makes it the most recently used.
+/// Makes it the most recently used. Once a second is enough: workers that only read do not take the memory
+/// from one another.
 void Cache::touch(Entry& entry)
 {
+    if (entry.touched_at == ngx_time())
+        return;
+    entry.touched_at = ngx_time();
     auto* entries = shared_->entries();
     auto index = shared_->index_of(entry);
     if (shared_->newest == index)
@@ -252,16 +257,19 @@ bool Cache::is_current(const Entry& entry, std::uint32_t channel) const
            ngx_time() < entry.asked_at + valid;
 }
 
-std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval)
+std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval,
+                                 api_token::Identity& identity)
 {
     Lock lock(zone_);
     auto* entry = find_entry(digest);
     if (!entry)
         return std::nullopt;
     touch(*entry);
-    Known known{entry->identity, entry->standing, is_current(*entry, channel), entry->asked_at, false};
+    identity = entry->identity;
+    Known known{entry->standing, is_current(*entry, channel), entry->asked_at, false};
     if (known.is_current && known.standing == Standing::active) {
-        entry->used_at = ngx_time();
+        if (entry->used_at != ngx_time())
+            entry->used_at = ngx_time();
         known.is_use_due = use_interval && entry->use_claimed_until < entry->used_at;
     }
     return known;
@@ -292,7 +300,7 @@ bool Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
         entry = take_entry();
         entry->digest = digest;
         entry->identity = identity;
-        entry->used_at = entry->use_claimed_until = 0;
+        entry->touched_at = entry->used_at = entry->use_claimed_until = 0;
         entry->is_linked = false;
         auto index = shared_->index_of(*entry);
         entry->next_of_digest =

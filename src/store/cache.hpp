@@ -13,7 +13,6 @@ enum class Standing : std::uint8_t { active, suspended, revoked, expired, unknow
 
 /// What the cache knows of a presented token.
 struct Known {
-    api_token::Identity identity;
     Standing standing;
     /// Whether it may be believed without asking Redis.
     bool is_current;
@@ -33,7 +32,7 @@ struct Moment {
 
 /// The memory that workers share of which tokens are known. An entry has two keys: the digest of the
 /// presented token (with all that it was verified by) finds it, the token's id forgets it. The least recently
-/// used entry goes when the memory is full. It holds digests and ids, no token and no secret.
+/// used entry, to the second, goes when the memory is full. It holds digests and ids, no token and no secret.
 ///
 /// Believed is an entry for `valid` (one that is not active for at most 5 s), and only while somebody hears
 /// of changes in its Redis without a break since it was made: losing a listener starts a new epoch, and
@@ -49,7 +48,9 @@ public:
     ngx_int_t attach(void* previous);
 
     /// `channel` is a store's number. A use is due to be written every `use_interval` seconds; 0 never.
-    std::optional<Known> find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval);
+    /// `identity` becomes that of the entry where there is one.
+    std::optional<Known> find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval,
+                              api_token::Identity& identity);
     /// Before Redis is asked of a token.
     Moment now(std::uint32_t channel, std::string_view token_id);
     /// Whether it is remembered.
