@@ -1,13 +1,15 @@
+#include "api/metrics.hpp"
 #include "auth/check.hpp"
 #include "auth/variables.hpp"
 #include "conf/directives.hpp"
 #include "http/context.hpp"
 #include "http/error_filter.hpp"
 #include "http/settings.hpp"
+#include "metrics/metrics.hpp"
 
 namespace {
 
-using conf::MainSettings;
+using http::MainSettings;
 using http::Settings;
 
 constexpr ngx_uint_t anywhere = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
@@ -19,6 +21,8 @@ ngx_command_t commands[] = {
     {ngx_string("api_token_jwks"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_jwks,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("api_token_introspect"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_introspect,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("api_token_metrics"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, conf::set_metrics,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("api_token_redis"), anywhere | NGX_CONF_1MORE, conf::set_redis, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
@@ -96,7 +100,8 @@ ngx_int_t add_variables(ngx_conf_t* cf)
 void* create_main(ngx_conf_t* cf)
 {
     auto* settings = static_cast<MainSettings*>(ngx_pcalloc(cf->pool, sizeof(MainSettings)));
-    bool done = settings && ngx_array_init(&settings->stores, cf->pool, 2, sizeof(store::Store*)) == NGX_OK;
+    bool done =
+        settings && ngx_array_init(&settings->store_list, cf->pool, 2, sizeof(store::Store*)) == NGX_OK;
     return done ? settings : nullptr;
 }
 
@@ -113,18 +118,13 @@ bool add_handler(ngx_conf_t* cf, ngx_http_phases phase, ngx_http_handler_pt hand
 ngx_int_t install(ngx_conf_t* cf)
 {
     http::install_error_filter();
+    api::count_answers();
     bool done = add_handler(cf, NGX_HTTP_PREACCESS_PHASE, auth::check_subrequest) &&
                 add_handler(cf, NGX_HTTP_ACCESS_PHASE, auth::check_main);
     return done ? NGX_OK : NGX_ERROR;
 }
 
-/// Of a cycle without `http` there are none.
-std::span<store::Store*> stores_of(const MainSettings* settings)
-{
-    return settings ? std::span(static_cast<store::Store**>(settings->stores.elts), settings->stores.nelts)
-                    : std::span<store::Store*>();
-}
-
+/// Null in a cycle without `http`.
 MainSettings* settings_of(ngx_cycle_t* cycle)
 {
     return static_cast<MainSettings*>(ngx_http_cycle_get_module_main_conf(cycle, ngx_http_api_token_module));
@@ -133,15 +133,21 @@ MainSettings* settings_of(ngx_cycle_t* cycle)
 ngx_int_t start_worker(ngx_cycle_t* cycle)
 {
     auto* settings = settings_of(cycle);
-    if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE)
-        for (auto* store : stores_of(settings))
-            store->start(cycle->log, settings->cache);
+    if (!settings || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
+        return NGX_OK;
+    metrics::start(settings->metrics);
+    for (auto* store : settings->stores())
+        store->start(cycle->log, settings->cache);
     return NGX_OK;
 }
 
 void stop_worker(ngx_cycle_t* cycle)
 {
-    for (auto* store : stores_of(settings_of(cycle)))
+    auto* settings = settings_of(cycle);
+    if (!settings)
+        return;
+    metrics::stop();
+    for (auto* store : settings->stores())
         store->stop();
 }
 
@@ -150,7 +156,7 @@ ngx_http_module_t context = {add_variables, install, create_main,           null
 
 } // namespace
 
-conf::MainSettings& conf::MainSettings::of(ngx_conf_t* cf)
+http::MainSettings& http::MainSettings::of(ngx_conf_t* cf)
 {
     return *static_cast<MainSettings*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_api_token_module));
 }

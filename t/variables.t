@@ -176,5 +176,7 @@ sub {
     is_logged(sub { request(GET => '', undef, {'X-Account' => $account}) }, {action => 'list', actor_id => $account}, 'the account that nginx has authenticated');
     is_logged(sub { request(GET => '', undef, {'X-Account' => $account, 'X-Admin' => $admin_user}) }, {action => 'list', actor_id => $admin_user, admin_user_id => $admin_user}, 'its admin user');
     is_logged(sub { request(GET => "?account_id=$account", undef, {'X-Account' => 'any'}) }, {action => 'list'}, 'any, who has no name');
-    is_logged(sub { request(GET => '', undef, {Authorization => 'Bearer x'}) }, {error => 'malformed'}, 'a bad token');
+    is_logged(sub { request(GET => '', undef, {Authorization => 'Bearer x'}) }, {error => 'malformed', action => 'list'}, 'a bad token: what it was for');
+    is_logged(sub { request(POST => "/$details->{id}/revoke", undef, {Authorization => 'Bearer x'}) }, {error => 'malformed', action => 'revoke', target_id => $details->{id}}, 'and what it was to be done to');
+    is_logged(sub { request(POST => "/$details->{id}/revoke", undef, {'X-Account' => 'x'}) }, {action => 'revoke', target_id => $details->{id}}, 'nobody');
 }

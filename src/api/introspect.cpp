@@ -1,8 +1,7 @@
-#include "introspect.hpp"
-
 #include "auth/credentials.hpp"
-#include "callers.hpp"
+#include "http/context.hpp"
 #include "http/errors.hpp"
+#include "routes.hpp"
 #include "store/inquiry.hpp"
 #include "token/form.hpp"
 
@@ -65,12 +64,12 @@ bool may_be_told(const http::Context& context, const http::Presented& presented)
            context.caller.may_act_for(presented.identity.account_id.view());
 }
 
+} // namespace
+
 ngx::Content introspect(ngx::Request& request)
 {
     const auto& settings = http::Settings::of(request.r());
     const auto& context = *http::Context::find(request.r());
-    if (request.r()->method != NGX_HTTP_POST)
-        co_return http::errors::method_not_allowed("POST");
     if (!ngx::has_media_type(request.r(), "application/x-www-form-urlencoded"))
         co_return http::errors::form_wanted();
 
@@ -97,13 +96,6 @@ ngx::Content introspect(ngx::Request& request)
     }
     co_return standing == store::Standing::active ? active(request, settings, presented.identity)
                                                   : inactive();
-}
-
-} // namespace
-
-ngx_int_t handle_introspect(ngx_http_request_t* r)
-{
-    return serve_callers(r, [](ngx_http_request_t*, http::Context&) -> Coroutine { return introspect; });
 }
 
 } // namespace api

@@ -11,15 +11,16 @@ ngx::Content remove(ngx::Request& request)
     const auto& settings = http::Settings::of(request.r());
     const auto& context = *http::Context::find(request.r());
 
-    auto applied = co_await store::Apply(request, *settings.store, api_token::Action::remove,
-                                         context.target_id, context.caller.account_id, settings.retention);
+    auto applied =
+        co_await store::Apply(request, *settings.store, context.route.operation, context.route.token_id,
+                              context.caller.account_id, settings.retention);
     if (!applied)
         co_return http::errors::of(applied.error());
     if (applied->outcome == store::Transition::Outcome::missing)
         co_return http::errors::not_found();
     if (applied->outcome == store::Transition::Outcome::not_allowed)
         co_return http::errors::invalid_action();
-    settings.store->changed(context.target_id);
+    settings.store->changed(context.route.token_id);
     co_return http::json_answer(NGX_HTTP_OK, "{\"status\":\"success\"}\n");
 }
 

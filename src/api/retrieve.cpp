@@ -12,7 +12,7 @@ ngx::Content retrieve(ngx::Request& request)
     const auto& settings = http::Settings::of(request.r());
     const auto& context = *http::Context::find(request.r());
 
-    auto read = co_await store::Read(request, *settings.store, context.target_id);
+    auto read = co_await store::Read(request, *settings.store, context.route.token_id);
     if (!read)
         co_return http::errors::of(read.error());
     const auto& token = *read;

@@ -12,5 +12,7 @@ ngx::Content retrieve(ngx::Request& request);
 /// suspend, activate and revoke
 ngx::Content transition(ngx::Request& request);
 ngx::Content remove(ngx::Request& request);
+/// RFC 7662
+ngx::Content introspect(ngx::Request& request);
 
 } // namespace api

@@ -18,15 +18,16 @@ ngx::Content transition(ngx::Request& request)
     if (!body.text.empty() && !api_token::is_empty_object(body.text))
         co_return http::errors::body_not_wanted();
 
-    auto applied = co_await store::Apply(request, *settings.store, context.action, context.target_id,
-                                         context.caller.account_id, settings.retention);
+    auto applied =
+        co_await store::Apply(request, *settings.store, context.route.operation, context.route.token_id,
+                              context.caller.account_id, settings.retention);
     if (!applied)
         co_return http::errors::of(applied.error());
     if (applied->outcome == store::Transition::Outcome::missing)
         co_return http::errors::not_found();
     if (applied->outcome == store::Transition::Outcome::not_allowed)
         co_return http::errors::invalid_action();
-    settings.store->changed(context.target_id);
+    settings.store->changed(context.route.token_id);
     co_return details_answer(request, applied->token);
 }
 

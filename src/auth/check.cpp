@@ -2,6 +2,7 @@
 
 #include "credentials.hpp"
 #include "http/errors.hpp"
+#include "metrics/metrics.hpp"
 #include "ngx/task.hpp"
 
 namespace auth {
@@ -73,6 +74,9 @@ ngx_int_t decide(ngx_http_request_t* r, http::Presented& presented, Judgement ju
                           settings.required_scope != static_cast<ngx_int_t>(presented.identity.scope);
     if (!judgement && is_other_scope)
         judgement = Refusal::scope;
+    auto& counted = metrics::worker();
+    metrics::count(judgement ? counted.checks_refused[static_cast<std::size_t>(*judgement)]
+                             : counted.checks_allowed);
     presented.verdict = judgement ? refuse(r, presented, *judgement) : NGX_OK;
     return *presented.verdict;
 }
@@ -90,6 +94,7 @@ struct Outcome {
         } else if (judgement.error() == redis::Failure::unavailable) {
             decide(r, presented, Refusal::unavailable);
         } else {
+            metrics::count(metrics::worker().checks_refused[static_cast<std::size_t>(Refusal::unavailable)]);
             presented.refusal = Refusal::unavailable;
             presented.refusal_body = http::body_of_status(NGX_HTTP_INTERNAL_SERVER_ERROR);
             presented.verdict = NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -1,5 +1,7 @@
 #include "credentials.hpp"
 
+#include "metrics/metrics.hpp"
+
 namespace auth {
 
 namespace {
@@ -53,6 +55,8 @@ bool recall(http::Presented& presented, const http::Settings& settings, time_t u
     if (auto* cache = settings.store->cache())
         presented.known =
             cache->find(presented.digest, settings.store->channel(), use_interval, presented.identity);
+    bool is_hit = presented.known && presented.known->is_current;
+    metrics::count(is_hit ? metrics::worker().cache_hits : metrics::worker().cache_misses);
     if (!presented.known)
         return false;
     if (presented.identity.expires_at <= ngx_time())

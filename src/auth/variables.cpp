@@ -87,21 +87,21 @@ Text created_id(ngx_http_request_t* r)
 Text action(ngx_http_request_t* r)
 {
     auto* context = context_of(r);
-    return context ? context->operation : Text();
+    return context ? name(context->route.operation) : Text();
 }
 
 Text target_id(ngx_http_request_t* r)
 {
     auto* context = context_of(r);
-    if (!context || context->operation.empty())
+    if (!context || context->route.operation == api_token::Operation::none)
         return {};
-    return context->target_id.empty() ? context->created_id : context->target_id;
+    return context->route.token_id.empty() ? context->created_id : context->route.token_id;
 }
 
 Text actor_id(ngx_http_request_t* r)
 {
     auto* context = context_of(r);
-    if (!context || context->operation.empty())
+    if (!context || context->route.operation == api_token::Operation::none)
         return {};
     const auto& caller = context->caller;
     for (auto text : {caller.admin_user_id, caller.token_id})

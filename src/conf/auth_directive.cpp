@@ -102,7 +102,7 @@ char* set_auth(ngx_conf_t* cf, ngx_command_t*, void* conf)
 
 char* set_cache(ngx_conf_t* cf, ngx_command_t*, void*)
 {
-    auto& settings = MainSettings::of(cf);
+    auto& settings = http::MainSettings::of(cf);
     if (settings.cache)
         return const_cast<char*>("is duplicate");
     auto* arguments = static_cast<ngx_str_t*>(cf->args->elts);

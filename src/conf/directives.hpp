@@ -1,25 +1,15 @@
 #pragma once
 
+#include "http/settings.hpp"
 #include "ngx/nginx.hpp"
-#include "store/cache.hpp"
 
 namespace conf {
-
-/// What one nginx.conf holds of us beside its locations.
-struct MainSettings {
-    /// Of `store::Store*`, each of which a worker connects.
-    ngx_array_t stores;
-    /// Null where there is none.
-    store::Cache* cache;
-    ngx_shm_zone_t* zone;
-
-    static MainSettings& of(ngx_conf_t* cf);
-};
 
 /// The handlers of directives, `conf` being the location's Settings. A wrong one is told with what to do.
 char* set_api_token(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_jwks(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_introspect(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_metrics(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_redis(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_key(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf);

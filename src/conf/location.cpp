@@ -1,9 +1,9 @@
 #include "directives.hpp"
 
-#include "api/introspect.hpp"
 #include "api/jwks.hpp"
+#include "api/metrics.hpp"
 #include "api/router.hpp"
-#include "http/settings.hpp"
+#include "metrics/metrics.hpp"
 
 #include <string>
 
@@ -26,13 +26,27 @@ ngx_http_core_loc_conf_t& core_location(ngx_conf_t* cf)
         ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
 }
 
+using http::Served;
+
+ngx_http_handler_pt handler_of(Served served)
+{
+    switch (served) {
+    case Served::keys:
+        return api::handle_jwks;
+    case Served::metrics:
+        return api::handle_metrics;
+    default:
+        return api::handle;
+    }
+}
+
 /// To nginx, `if` and `limit_except` are locations of their own; the API is the same there as around them.
 void merge_api(ngx_conf_t* cf, const http::Settings& outer, http::Settings& inner)
 {
     auto& location = core_location(cf);
-    if (!location.noname || !outer.handler)
+    if (!location.noname || outer.served == Served::nothing)
         return;
-    inner.handler = outer.handler;
+    inner.served = outer.served;
     inner.directive = outer.directive;
     inner.is_regex = outer.is_regex;
     inner.file = outer.file;
@@ -40,7 +54,7 @@ void merge_api(ngx_conf_t* cf, const http::Settings& outer, http::Settings& inne
     inner.caller_account = outer.caller_account;
     inner.caller_admin_user = outer.caller_admin_user;
     if (location.lmt_excpt && !location.handler)
-        location.handler = outer.handler;
+        location.handler = handler_of(outer.served);
 }
 
 bool starts_with(const ngx_str_t& text, std::string_view start)
@@ -51,13 +65,13 @@ bool starts_with(const ngx_str_t& text, std::string_view start)
 /// What a location lacks; null where it lacks nothing.
 const char* missing(const http::Settings& settings)
 {
-    bool serves_api = settings.handler == api::handle;
-    bool asks_redis = settings.is_checked == 1 || serves_api || settings.handler == api::handle_introspect;
+    bool serves_api = settings.served == Served::api;
+    bool asks_redis = settings.is_checked == 1 || serves_api || settings.served == Served::introspection;
     if (asks_redis && !settings.store)
         return "needs a Redis: add api_token_redis";
     if (serves_api && !settings.keys)
         return "needs a key to sign with: add api_token_key";
-    if (!settings.keys && !settings.admin_keys)
+    if (!settings.keys && !settings.admin_keys && (asks_redis || settings.served == Served::keys))
         return "needs keys to verify with: add api_token_key";
     if (serves_api && settings.max_ttl && settings.ttl > settings.max_ttl)
         return "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
@@ -109,7 +123,7 @@ void merge_check(const http::Settings& outer, http::Settings& inner)
         inner.realm = outer.realm;
         inner.token_source = outer.token_source;
         inner.required_scope = outer.required_scope;
-        if (!inner.handler) {
+        if (inner.served == Served::nothing) {
             inner.file = outer.file;
             inner.line = outer.line;
         }
@@ -119,22 +133,22 @@ void merge_check(const http::Settings& outer, http::Settings& inner)
     ngx_conf_merge_sec_value(inner.last_used_interval, outer.last_used_interval, default_last_used_interval);
 }
 
-/// Makes `handler` the location's content.
-char* serve(ngx_conf_t* cf, void* conf, ngx_http_handler_pt handler)
+/// Makes it the location's content.
+char* serve(ngx_conf_t* cf, void* conf, Served served)
 {
     auto& settings = *static_cast<http::Settings*>(conf);
-    if (settings.handler == handler)
+    if (settings.served == served)
         return const_cast<char*>("is duplicate");
     auto* name = static_cast<ngx_str_t*>(cf->args->elts);
-    if (settings.handler)
+    if (settings.served != Served::nothing)
         return refuse(cf, ngx::view(settings.directive),
                       "stands in this location: give each a location of its own");
-    settings.handler = handler;
+    settings.served = served;
     settings.directive = *name;
     settings.file = cf->conf_file->file.name;
     settings.line = cf->conf_file->line;
     auto& location = core_location(cf);
-    location.handler = handler;
+    location.handler = handler_of(served);
 #if (NGX_PCRE)
     settings.is_regex = location.regex != nullptr;
 #endif
@@ -189,17 +203,25 @@ char* refuse(ngx_conf_t* cf, std::string_view argument, const char* sentence, ng
 
 char* set_api_token(ngx_conf_t* cf, ngx_command_t*, void* conf)
 {
-    return serve(cf, conf, api::handle);
+    return serve(cf, conf, Served::api);
 }
 
 char* set_jwks(ngx_conf_t* cf, ngx_command_t*, void* conf)
 {
-    return serve(cf, conf, api::handle_jwks);
+    return serve(cf, conf, Served::keys);
 }
 
 char* set_introspect(ngx_conf_t* cf, ngx_command_t*, void* conf)
 {
-    return serve(cf, conf, api::handle_introspect);
+    return serve(cf, conf, Served::introspection);
+}
+
+char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* conf)
+{
+    auto& main = http::MainSettings::of(cf);
+    if (!main.metrics)
+        main.metrics = metrics::add_zone(cf);
+    return main.metrics ? serve(cf, conf, Served::metrics) : error();
 }
 
 char* set_claim(ngx_conf_t* cf, ngx_command_t* command, void* conf)
@@ -286,14 +308,15 @@ char* merge_location(ngx_conf_t* cf, void* parent, void* child)
 
     merge_check(outer, inner);
 
-    bool is_used = inner.handler || inner.is_checked == 1;
+    bool is_used = inner.served != Served::nothing || inner.is_checked == 1;
     if (const char* sentence = is_used ? missing(inner) : nullptr) {
-        std::string_view name = inner.handler ? ngx::view(inner.directive) : "auth_api_token";
+        std::string_view name =
+            inner.served != Served::nothing ? ngx::view(inner.directive) : "auth_api_token";
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%*s\" %s in %V:%ui", name.size(), name.data(), sentence,
                       &inner.file, inner.line);
         return error();
     }
-    if (inner.handler == api::handle_jwks && !publish_keys(cf, inner))
+    if (inner.served == Served::keys && !publish_keys(cf, inner))
         return error();
     auto policy = is_used && inner.store ? policy_of(inner) : api_token::Sha256{};
     if (!policy)

@@ -63,6 +63,21 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
     return "is no parameter: there are prefix=, user=, password_file=, connect_timeout= and timeout=";
 }
 
+/// Places that say the same share one; null when there is no memory.
+store::Store* find_or_make_store(ngx_conf_t* cf, const Parameters& parameters)
+{
+    auto& main = http::MainSettings::of(cf);
+    for (auto* known : main.stores())
+        if (known->options() == parameters.options && known->prefix() == parameters.prefix)
+            return known;
+    auto changes = ngx::concat(cf->pool, {parameters.prefix, "changes"});
+    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix, changes);
+    auto** place = static_cast<store::Store**>(ngx_array_push(&main.store_list));
+    if (made && place)
+        *place = made;
+    return place ? made : nullptr;
+}
+
 } // namespace
 
 char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
@@ -82,13 +97,8 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");
 
-    auto changes = ngx::concat(cf->pool, {parameters.prefix, "changes"});
-    settings.store = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix, changes);
-    auto** place = static_cast<store::Store**>(ngx_array_push(&MainSettings::of(cf).stores));
-    if (!settings.store || !place)
-        return static_cast<char*>(NGX_CONF_ERROR);
-    *place = settings.store;
-    return NGX_CONF_OK;
+    settings.store = find_or_make_store(cf, parameters);
+    return static_cast<char*>(settings.store ? NGX_CONF_OK : NGX_CONF_ERROR);
 }
 
 } // namespace conf

@@ -32,6 +32,7 @@ Context* Context::get(ngx_http_request_t* r)
     if (!memory)
         return nullptr;
     auto* context = new (memory) Context;
+    context->route = find_route(r);
     ngx_http_set_ctx(r, context, ngx_http_api_token_module);
     return context;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "route.hpp"
 #include "settings.hpp"
 #include "token/identity.hpp"
 #include "token/token.hpp"
@@ -43,10 +44,7 @@ struct Context {
     /// nginx's own error page is replaced by this one, where it is not empty.
     std::string_view error_body;
     Caller caller;
-    /// What the route does, and to which token, where it does it to one.
-    std::string_view operation;
-    api_token::Action action{};
-    std::string_view target_id;
+    Route route;
     std::string_view created_id;
 
     /// Null where the request has none.

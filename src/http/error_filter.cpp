@@ -29,7 +29,8 @@ std::string_view replacement(const ngx_http_request_t* r, const Context* context
         return context->presented.refusal_body;
     // another module's 401 outweighs our 403
     is_ours = is_ours && r->err_status == NGX_HTTP_UNAUTHORIZED;
-    return is_ours || Settings::of(r).handler ? body_of_status(r->err_status) : std::string_view();
+    return is_ours || Settings::of(r).served != Served::nothing ? body_of_status(r->err_status)
+                                                                : std::string_view();
 }
 
 /// nginx before 1.23 takes only one challenge back.

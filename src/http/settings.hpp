@@ -11,6 +11,30 @@ extern ngx_module_t ngx_http_api_token_module;
 
 namespace http {
 
+/// What one nginx.conf holds of us beside its locations.
+struct MainSettings {
+    /// Of `store::Store*`, each of which a worker connects.
+    ngx_array_t store_list;
+    /// Null where there is none.
+    store::Cache* cache;
+    /// Of metrics; null where there is none.
+    ngx_shm_zone_t* metrics;
+
+    static MainSettings& of(ngx_conf_t* cf);
+    static const MainSettings& of(const ngx_http_request_t* r)
+    {
+        return *static_cast<const MainSettings*>(ngx_http_get_module_main_conf(r, ngx_http_api_token_module));
+    }
+
+    std::span<store::Store* const> stores() const
+    {
+        return {static_cast<store::Store* const*>(store_list.elts), store_list.nelts};
+    }
+};
+
+/// What this module serves in a location.
+enum class Served : std::uint8_t { nothing, api, introspection, keys, metrics };
+
 /// The keys of one api_token_admin_key, and what their JWTs must say. Empty texts are not asked for.
 struct AdminKeys {
     std::span<const api_token::Key* const> keys;
@@ -31,8 +55,8 @@ struct Settings {
     time_t max_ttl;
     time_t retention;
     ngx_flag_t environment_check;
-    /// What this module serves in the location, where errors of nginx's own are told in JSON, too; or null.
-    ngx_http_handler_pt handler;
+    /// Where it is not nothing, errors of nginx's own are told in JSON, too.
+    Served served;
     /// The name of its directive.
     ngx_str_t directive;
     /// Whether that location is named by a regular expression.

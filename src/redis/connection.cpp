@@ -1,5 +1,7 @@
 #include "connection.hpp"
 
+#include "metrics/metrics.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -13,6 +15,15 @@ constexpr ngx_msec_t shortest_pause = 50;
 constexpr ngx_msec_t longest_pause = 800;
 /// Of `*N` or `$N` and the end of its line (RESP2).
 constexpr std::size_t longest_head = 24;
+
+/// In µs. nginx's own clock stands still while it works, and has milliseconds.
+std::uint64_t now()
+{
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1000000 +
+           static_cast<std::uint64_t>(time.tv_nsec) / 1000;
+}
 
 bool is_due(ngx_msec_t deadline)
 {
@@ -46,6 +57,13 @@ struct Command::Pending {
     ngx_queue_t link;
     Command* command;
     ngx_msec_t deadline;
+    std::uint64_t sent_at;
+
+    void count(metrics::Command result) const { metrics::count_command(result, now() - sent_at); }
+    void count_failure() const
+    {
+        count(is_due(deadline) ? metrics::Command::timeout : metrics::Command::error);
+    }
 
     static Pending* of(ngx_queue_t* link) { return ngx_queue_data(link, Pending, link); }
 };
@@ -80,8 +98,10 @@ Connection::Connection(const Options& options) : options_(options), pause_(short
 void Connection::start(ngx_log_t* log)
 {
     log_ = connect_timer_.log = reply_timer_.log = log;
-    if (state_ == State::idle)
-        connect();
+    if (state_ != State::idle)
+        return;
+    metrics::miss_connection(1);
+    connect();
 }
 
 void Connection::stop()
@@ -141,6 +161,9 @@ bool Connection::attach()
 void Connection::ready()
 {
     state_ = State::ready;
+    metrics::miss_connection(-1);
+    if (std::exchange(was_ready_, true))
+        metrics::count(metrics::worker().reconnects);
     ngx_del_timer(&connect_timer_);
     ngx_log_error(NGX_LOG_NOTICE, log_, 0, "redis %*s: connected", options_.url.size(), options_.url.data());
     last_reason_ = 0;
@@ -150,8 +173,7 @@ void Connection::ready()
         if (pending->command && transmit(pending))
             continue;
         ngx_queue_remove(&pending->link);
-        if (auto* command = release(pending))
-            command->failed(Failure::unavailable);
+        fail(pending);
     }
 }
 
@@ -168,7 +190,8 @@ void Connection::close(const char* reason)
 
 void Connection::rest(const char* reason)
 {
-    state_ = State::resting;
+    if (std::exchange(state_, State::resting) == State::ready)
+        metrics::miss_connection(1);
     std::string_view text = reason;
     auto reason_hash = ngx_crc32_short(reinterpret_cast<u_char*>(const_cast<char*>(reason)), text.size());
     ngx_uint_t level = reason_hash == std::exchange(last_reason_, reason_hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
@@ -191,8 +214,15 @@ void Connection::fail_all()
         ngx_queue_init(queue);
     }
     while (!ngx_queue_empty(&orphans))
-        if (auto* command = release(Command::Pending::of(take_first(&orphans))))
-            command->failed(Failure::unavailable);
+        fail(Command::Pending::of(take_first(&orphans)));
+}
+
+void Connection::fail(Command::Pending* pending)
+{
+    if (pending->command != &greeting_)
+        pending->count_failure();
+    if (auto* command = release(pending))
+        command->failed(Failure::unavailable);
 }
 
 // ---- AUTH and SELECT
@@ -259,6 +289,7 @@ bool Connection::enqueue(ngx_queue_t* queue, Command& command)
         return false;
     pending->command = &command;
     pending->deadline = ngx_current_msec + options_.timeout;
+    pending->sent_at = now();
     command.pending_ = pending;
     append(queue, &pending->link);
     if (queue == &sent_ && !transmit(pending)) {
@@ -332,17 +363,27 @@ void Connection::on_reply(redisAsyncContext* context, void* reply, void* data)
     }
     auto* pending = static_cast<Command::Pending*>(data);
     ngx_queue_remove(&pending->link);
+    Reply view(static_cast<const redisReply*>(reply));
+    self->count(*pending, view);
     auto* command = self->release(pending);
     if (self->has_stray_bytes()) {
         self->close("it sent a reply that nobody asked for");
         return command ? command->failed(Failure::unavailable) : void();
     }
     self->pause_ = shortest_pause;
-    Reply view(static_cast<const redisReply*>(reply));
     if (view.is_error())
         self->note_error(view);
     if (command)
         command->answered(view);
+}
+
+/// A command that is sent again with its script's text counts then.
+void Connection::count(const Command::Pending& pending, Reply reply)
+{
+    bool is_asked_again = reply.is_error() && reply.text().starts_with("NOSCRIPT");
+    if (pending.command == &greeting_ || is_asked_again)
+        return;
+    pending.count(reply.is_error() ? metrics::Command::error : metrics::Command::ok);
 }
 
 /// hiredis asserts that each reply has somebody who waits for it, so what comes too much must not reach it.
@@ -369,8 +410,7 @@ void Connection::check_deadlines()
         if (pending->command && !is_due(pending->deadline))
             break;
         ngx_queue_remove(&pending->link);
-        if (auto* command = release(pending))
-            command->failed(Failure::unavailable);
+        fail(pending);
     }
     if (!ngx_queue_empty(&sent_) && is_due(Command::Pending::of(ngx_queue_head(&sent_))->deadline))
         close("it does not answer in time");

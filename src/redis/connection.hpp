@@ -24,6 +24,8 @@ struct Options {
     std::string_view password;
     ngx_msec_t connect_timeout = 1000;
     ngx_msec_t timeout = 500;
+
+    bool operator==(const Options&) const = default;
 };
 
 class Connection;
@@ -67,6 +69,7 @@ public:
     bool send(Command& command);
 
     ngx_log_t* log() const { return log_; }
+    const Options& options() const { return options_; }
     std::string_view url() const { return options_.url; }
 
 private:
@@ -97,6 +100,8 @@ private:
     void close(const char* reason);
     void rest(const char* reason);
     void fail_all();
+    void fail(Command::Pending* pending);
+    void count(const Command::Pending& pending, Reply reply);
     bool format(std::span<const std::string_view> words);
     bool transmit(Command::Pending* pending);
     bool enqueue(ngx_queue_t* queue, Command& command);
@@ -125,6 +130,7 @@ private:
     redisAsyncContext* context_ = nullptr;
     ngx_connection_t* connection_ = nullptr;
     bool writing_ = false;
+    bool was_ready_ = false;
     Greeting greeting_{*this};
     ngx_queue_t queued_;
     ngx_queue_t sent_;

@@ -1,5 +1,7 @@
 #include "listener.hpp"
 
+#include "metrics/metrics.hpp"
+
 #include <array>
 
 #include <hiredis/hiredis.h>
@@ -172,7 +174,8 @@ bool Listener::hear(Reply reply)
         return audience_.message(reply[2].text()), true;
     if (kind == "subscribe") {
         is_subscribed_ = true;
-        is_loss_told_ = false;
+        if (std::exchange(is_loss_told_, false))
+            metrics::count(metrics::worker().reconnects);
         audience_.listening();
         return true;
     }

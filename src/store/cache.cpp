@@ -117,6 +117,8 @@ struct Cache::Shared {
     std::uint32_t free;
     std::uint32_t newest;
     std::uint32_t oldest;
+    std::uint32_t count;
+    std::uint64_t evictions;
     std::uint32_t generation[generations];
     Channel channels[most_channels];
 
@@ -204,11 +206,13 @@ Cache::Entry* Cache::take_entry()
         return &entries[shared_->fresh++];
     auto& entry = entries[shared_->oldest];
     unlink(entry);
+    shared_->evictions++;
     return &entry;
 }
 
 void Cache::unlink(Entry& entry)
 {
+    shared_->count--;
     auto* entries = shared_->entries();
     auto index = shared_->index_of(entry);
     auto unchain = [&](std::uint32_t* link, std::uint32_t Entry::*next) {
@@ -298,6 +302,7 @@ bool Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
         return false;
     if (!entry) {
         entry = take_entry();
+        shared_->count++;
         entry->digest = digest;
         entry->identity = identity;
         entry->touched_at = entry->used_at = entry->use_claimed_until = 0;
@@ -351,6 +356,12 @@ api_token::Seconds Cache::take_use(const api_token::Sha256& digest)
     return entry->used_at;
 }
 
+Cache::Size Cache::size()
+{
+    Lock lock(zone_);
+    return {shared_->count, shared_->evictions};
+}
+
 // ---- who listens
 
 std::optional<std::uint32_t> Cache::channel_of(std::string_view store_name)
@@ -401,6 +412,24 @@ void Cache::stop_listening(std::uint32_t number, bool is_orderly)
         return;
     listener->process = 0;
     channel->epoch += is_orderly ? 0 : 1;
+}
+
+bool Cache::is_heard(std::uint32_t number)
+{
+    Lock lock(zone_);
+    const auto* channel = shared_->channel(number);
+    return channel && channel->is_heard();
+}
+
+bool Cache::is_first_listener(std::uint32_t number)
+{
+    Lock lock(zone_);
+    auto* channel = shared_->channel(number);
+    if (!channel)
+        return false;
+    auto* first = std::find_if(std::begin(channel->listeners), std::end(channel->listeners),
+                               [](const auto& one) { return one.is_live(); });
+    return first != std::end(channel->listeners) && first->process == ngx_pid;
 }
 
 } // namespace store

@@ -72,6 +72,16 @@ public:
     /// Unless `is_orderly`, something may have been missed.
     void stop_listening(std::uint32_t channel, bool is_orderly);
 
+    struct Size {
+        std::uint32_t entries;
+        std::uint64_t evictions;
+    };
+    Size size();
+    /// Whether somebody hears of changes in the store.
+    bool is_heard(std::uint32_t channel);
+    /// Whether the caller is the one who counts the changes that are heard.
+    bool is_first_listener(std::uint32_t channel);
+
     /// Whether a token that was known as active still passes while Redis cannot be asked.
     bool passes_unasked(const Known& known) const
     {

@@ -1,5 +1,6 @@
 #include "store.hpp"
 
+#include "metrics/metrics.hpp"
 #include "token/pfid.hpp"
 
 #include <string>
@@ -44,8 +45,11 @@ void Store::stop()
 
 void Store::message(std::string_view token_id)
 {
-    if (api_token::is_pfid(token_id))
-        changed(token_id);
+    if (!api_token::is_pfid(token_id))
+        return;
+    if (cache_->is_first_listener(*channel_))
+        metrics::count(metrics::worker().changes_heard);
+    changed(token_id);
 }
 
 void Store::changed(std::string_view token_id)

@@ -25,9 +25,12 @@ public:
     void changed(std::string_view token_id);
 
     redis::Connection& connection() { return connection_; }
+    const redis::Options& options() const { return connection_.options(); }
     std::string_view prefix() const { return prefix_; }
     /// Null where there is none, or it has no room for this store.
     Cache* cache() const { return channel_ ? cache_ : nullptr; }
+    /// Whether changes are heard of.
+    bool is_listening() const { return cache() && cache()->is_heard(channel()); }
     /// Of this store in the cache.
     std::uint32_t channel() const { return *channel_; }
     Inquiries& inquiries() { return inquiries_; }

@@ -6,7 +6,7 @@ namespace store {
 
 namespace {
 
-using api_token::Action;
+using api_token::Operation;
 
 // KEYS: the token
 // ARGV: id, the account that must have it or "", now, the statuses that allow it, retention, the channel of
@@ -39,23 +39,23 @@ return fields
 )lua"};
 
 /// The status that an action leads to, as it is stored; empty for none.
-std::string_view status_after(Action action)
+std::string_view status_after(Operation action)
 {
     switch (action) {
-    case Action::activate:
+    case Operation::activate:
         return name(api_token::StoredStatus::active);
-    case Action::suspend:
+    case Operation::suspend:
         return name(api_token::StoredStatus::suspended);
-    case Action::revoke:
+    case Operation::revoke:
         return name(api_token::StoredStatus::revoked);
-    case Action::remove:
+    default:
         break;
     }
     return "";
 }
 
 /// The names of the statuses that allow an action, with spaces between them.
-std::string_view statuses_that_allow(ngx_pool_t* pool, Action action)
+std::string_view statuses_that_allow(ngx_pool_t* pool, Operation action)
 {
     using api_token::Status;
     std::string_view names = "";
@@ -67,7 +67,7 @@ std::string_view statuses_that_allow(ngx_pool_t* pool, Action action)
 
 } // namespace
 
-Apply::Apply(ngx::Request& request, Store& store, Action action, std::string_view id,
+Apply::Apply(ngx::Request& request, Store& store, Operation action, std::string_view id,
              std::string_view account_id, api_token::Seconds retention)
     : Eval(request, store.connection(), script), request_(request), id_(id)
 {

@@ -25,7 +25,7 @@ struct Transition {
 class Apply : public redis::Eval {
 public:
     /// `account_id` is the account that must have the token, empty for any.
-    Apply(ngx::Request& request, Store& store, api_token::Action action, std::string_view id,
+    Apply(ngx::Request& request, Store& store, api_token::Operation action, std::string_view id,
           std::string_view account_id, api_token::Seconds retention);
 
     api_token::Result<Transition, redis::Failure> await_resume() const;

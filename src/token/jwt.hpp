@@ -35,6 +35,8 @@ enum class Refusal {
     unavailable
 };
 
+inline constexpr std::size_t refusals = 13;
+
 std::string_view name(Refusal refusal);
 
 /// Characters of a token at most; a longer one is malformed.

@@ -7,24 +7,15 @@ namespace api_token {
 namespace {
 
 struct NamedAction {
-    Action action;
+    Operation action;
     std::string_view member;
 };
 
 /// In the order in which details show them.
-constexpr std::array<NamedAction, 4> actions = {{{Action::activate, R"({"activate":)"},
-                                                 {Action::remove, R"(,"delete":)"},
-                                                 {Action::revoke, R"(,"revoke":)"},
-                                                 {Action::suspend, R"(,"suspend":)"}}};
-
-/// Rows by Status, columns by Action.
-constexpr bool allowed[4][4] = {
-    // activate, remove, revoke, suspend
-    {false, false, true, true},  // active
-    {true, false, true, false},  // suspended
-    {false, true, false, false}, // revoked
-    {false, true, true, false},  // expired
-};
+constexpr std::array<NamedAction, 4> actions = {{{Operation::activate, R"({"activate":)"},
+                                                 {Operation::remove, R"(,"delete":)"},
+                                                 {Operation::revoke, R"(,"revoke":)"},
+                                                 {Operation::suspend, R"(,"suspend":)"}}};
 
 void write_actions(Writer& out, Status status)
 {
@@ -113,9 +104,20 @@ Status status_at(const Token& token, Seconds now)
     return token.stored_status == StoredStatus::active ? Status::active : Status::suspended;
 }
 
-bool allows(Status status, Action action)
+bool allows(Status status, Operation action)
 {
-    return allowed[static_cast<std::size_t>(status)][static_cast<std::size_t>(action)];
+    switch (action) {
+    case Operation::activate:
+        return status == Status::suspended;
+    case Operation::suspend:
+        return status == Status::active;
+    case Operation::revoke:
+        return status != Status::revoked;
+    case Operation::remove:
+        return status == Status::revoked || status == Status::expired;
+    default:
+        return false;
+    }
 }
 
 void write_details(Writer& out, const Token& token, Seconds now)

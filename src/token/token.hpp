@@ -1,6 +1,7 @@
 #pragma once
 
 #include "json.hpp"
+#include "operation.hpp"
 #include "timestamp.hpp"
 
 #include <optional>
@@ -13,7 +14,6 @@ enum class Scope { account, environment };
 /// What a token's record says of it. Whether it is expired, time alone decides.
 enum class StoredStatus { active, suspended, revoked };
 enum class Status { active, suspended, revoked, expired };
-enum class Action { activate, remove, revoke, suspend };
 
 /// The record of a token. The texts belong to whoever made it; an empty one is null, and so is a time of 0.
 struct Token {
@@ -40,7 +40,7 @@ std::optional<StoredStatus> parse_stored_status(std::string_view text);
 Status status_at(const Token& token, Seconds now);
 
 /// The one table of what may be done to a token; an expired one may be revoked until it was.
-bool allows(Status status, Action action);
+bool allows(Status status, Operation action);
 
 /// Characters that write_details and write_summary take at most.
 inline constexpr std::size_t details_capacity = 640;

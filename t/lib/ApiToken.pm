@@ -92,7 +92,7 @@ END {
         kill QUIT => @nginx;
         waitpid $_, 0 for @nginx;
         if ($redis) {
-            kill TERM => $redis;
+            kill $_ => $redis for qw(TERM CONT);
             waitpid $redis, 0;
         }
         File::Path::remove_tree($dir) if $dir;

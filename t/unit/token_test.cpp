@@ -98,10 +98,10 @@ void actions_by_status(void**)
                         {Status::revoked, false, true, false, false},
                         {Status::expired, false, true, true, false}};
     for (const auto& row : rows) {
-        assert_int_equal(allows(row.status, Action::activate), row.activate);
-        assert_int_equal(allows(row.status, Action::remove), row.remove);
-        assert_int_equal(allows(row.status, Action::revoke), row.revoke);
-        assert_int_equal(allows(row.status, Action::suspend), row.suspend);
+        assert_int_equal(allows(row.status, Operation::activate), row.activate);
+        assert_int_equal(allows(row.status, Operation::remove), row.remove);
+        assert_int_equal(allows(row.status, Operation::revoke), row.revoke);
+        assert_int_equal(allows(row.status, Operation::suspend), row.suspend);
     }
 }
 
