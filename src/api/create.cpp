@@ -3,6 +3,7 @@
 #include "http/context.hpp"
 #include "http/errors.hpp"
 #include "store/create.hpp"
+#include "store/replication.hpp"
 #include "token/create_request.hpp"
 #include "token/digest.hpp"
 #include "token/jwt.hpp"
@@ -100,6 +101,8 @@ ngx::Content create(ngx::Request& request)
         co_return http::errors::idempotency_key_used();
     if (created->outcome == store::Created::Outcome::deleted)
         co_return http::errors::idempotency_key_deleted();
+    if (!co_await store::Replicated(request, *settings.store))
+        co_return http::errors::not_replicated();
 
     context.created_id = ngx::copy(request.pool(), created->token.id);
     co_return answer(request, settings, created->token);

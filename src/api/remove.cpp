@@ -2,6 +2,7 @@
 
 #include "http/context.hpp"
 #include "http/errors.hpp"
+#include "store/replication.hpp"
 #include "store/transition.hpp"
 
 namespace api {
@@ -21,6 +22,8 @@ ngx::Content remove(ngx::Request& request)
     if (applied->outcome == store::Transition::Outcome::not_allowed)
         co_return http::errors::invalid_action();
     settings.store->changed(context.route.token_id);
+    if (!co_await store::Replicated(request, *settings.store))
+        co_return http::errors::not_replicated();
     co_return http::json_answer(NGX_HTTP_OK, "{\"status\":\"success\"}\n");
 }
 

@@ -11,6 +11,8 @@ namespace {
 struct Parameters {
     redis::Options options;
     std::string_view prefix = "api_token:";
+    /// 0: none is waited for.
+    unsigned replicas = 0;
     /// The system's error number of what is wrong, 0 where it has nothing to say.
     ngx_err_t number = 0;
 };
@@ -46,6 +48,16 @@ const char* read_prefix(std::string_view text, std::string_view& prefix)
     return nullptr;
 }
 
+const char* read_replicas(std::string_view text, unsigned& replicas)
+{
+    constexpr ngx_int_t most = 100;
+    auto number = ngx_atoi(ngx::str(text).data, text.size());
+    if (number < 1 || number > most)
+        return "needs a number of replicas from 1 to 100";
+    replicas = static_cast<unsigned>(number);
+    return nullptr;
+}
+
 const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_view value,
                            Parameters& parameters)
 {
@@ -60,7 +72,9 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
         return read_timeout(value, options.connect_timeout);
     if (name == "timeout")
         return read_timeout(value, options.timeout);
-    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout= and timeout=";
+    if (name == "wait")
+        return read_replicas(value, parameters.replicas);
+    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout= and wait=";
 }
 
 /// Places that say the same share one; null when there is no memory.
@@ -68,10 +82,12 @@ store::Store* find_or_make_store(ngx_conf_t* cf, const Parameters& parameters)
 {
     auto& main = http::MainSettings::of(cf);
     for (auto* known : main.stores())
-        if (known->options() == parameters.options && known->prefix() == parameters.prefix)
+        if (known->options() == parameters.options && known->prefix() == parameters.prefix &&
+            known->replicas() == parameters.replicas)
             return known;
     auto changes = ngx::concat(cf->pool, {parameters.prefix, "changes"});
-    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix, changes);
+    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix, changes,
+                                         parameters.replicas);
     auto** place = static_cast<store::Store**>(ngx_array_push(&main.store_list));
     if (made && place)
         *place = made;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view unavailable_body =
     API_TOKEN_ERROR("unexpected", "The token store cannot be asked at the moment; try again.");
+constexpr std::string_view not_replicated_body =
+    API_TOKEN_ERROR("unexpected", "It may have been stored, but too few replicas have confirmed it in time.");
 constexpr std::string_view unexpected_body =
     API_TOKEN_ERROR("unexpected", "Something went wrong on the server.");
 constexpr std::string_view not_authenticated_body =
@@ -165,6 +167,11 @@ ngx::Answer validation(ngx::Request& request, const json_t* errors)
 ngx::Answer unexpected()
 {
     return json_answer(NGX_HTTP_INTERNAL_SERVER_ERROR, unexpected_body);
+}
+
+ngx::Answer not_replicated()
+{
+    return json_answer(NGX_HTTP_SERVICE_UNAVAILABLE, not_replicated_body).with("Retry-After", "1");
 }
 
 ngx::Answer of(redis::Failure failure)

@@ -24,6 +24,8 @@ ngx::Answer idempotency_key_used();
 ngx::Answer idempotency_key_deleted();
 ngx::Answer validation(ngx::Request& request, const json_t* errors);
 ngx::Answer unexpected();
+/// 503 with Retry-After.
+ngx::Answer not_replicated();
 /// 503 with Retry-After, or 500 where trying again does not help.
 ngx::Answer of(redis::Failure failure);
 

@@ -14,14 +14,19 @@ constexpr ngx_uint_t listening_workers = 4;
 
 } // namespace
 
-Store::Store(const redis::Options& options, std::string_view prefix, std::string_view changes)
-    : prefix_(prefix), connection_(options), listener_(options, changes, *this), uses_(*this)
+Store::Store(const redis::Options& options, std::string_view prefix, std::string_view changes,
+             unsigned replicas)
+    : prefix_(prefix), replicas_(replicas), connection_(options), writing_connection_(options),
+      replication_(writing_connection_, replicas, options.timeout), listener_(options, changes, *this),
+      uses_(*this)
 {
 }
 
 void Store::start(ngx_log_t* log, Cache* cache)
 {
     connection_.start(log);
+    if (replicas_)
+        writing_connection_.start(log);
     uses_.start(log);
     cache_ = cache;
     if (!cache)
@@ -40,6 +45,7 @@ void Store::stop()
 {
     listener_.stop();
     uses_.stop();
+    writing_connection_.stop();
     connection_.stop();
 }
 

@@ -4,6 +4,7 @@
 #include "inquiry.hpp"
 #include "redis/connection.hpp"
 #include "redis/listener.hpp"
+#include "replication.hpp"
 #include "uses.hpp"
 
 #include <optional>
@@ -11,11 +12,14 @@
 namespace store {
 
 /// Where tokens are kept: a Redis, and the prefix of the keys there. A worker's operations share one
-/// connection; a second one hears of changes where there is a cache.
+/// connection; a second one hears of changes where there is a cache, and a third takes what is written where
+/// replicas are waited for.
 class Store final : private redis::Audience {
 public:
     /// `changes` is the channel on which the scripts publish the id of each token that changes.
-    Store(const redis::Options& options, std::string_view prefix, std::string_view changes);
+    /// `replicas` must have a change before it is acknowledged.
+    Store(const redis::Options& options, std::string_view prefix, std::string_view changes,
+          unsigned replicas);
 
     /// In a worker. `cache` may be null.
     void start(ngx_log_t* log, Cache* cache);
@@ -25,6 +29,10 @@ public:
     void changed(std::string_view token_id);
 
     redis::Connection& connection() { return connection_; }
+    /// For what Replicated is awaited after.
+    redis::Connection& writing_connection() { return replicas_ ? writing_connection_ : connection_; }
+    Replication& replication() { return replication_; }
+    unsigned replicas() const { return replicas_; }
     const redis::Options& options() const { return connection_.options(); }
     std::string_view prefix() const { return prefix_; }
     /// Null where there is none, or it has no room for this store.
@@ -43,7 +51,10 @@ private:
     void deaf(bool is_orderly) override { cache_->stop_listening(*channel_, is_orderly); }
 
     std::string_view prefix_;
+    unsigned replicas_;
     redis::Connection connection_;
+    redis::Connection writing_connection_;
+    Replication replication_;
     redis::Listener listener_;
     Inquiries inquiries_;
     Uses uses_;
