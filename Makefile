@@ -46,10 +46,10 @@ $(MODULE): FORCE | deps-build
 	@$(if $(NGX_SRC),,cmp -s $(OUT)/$(NAME).so $@ || install -m 644 $(OUT)/$(NAME).so $@)
 
 ## deps            what is missing of Debian's packages; deps-GROUP: of one group
-.PHONY: deps deps-build deps-run deps-test deps-dev
+.PHONY: deps deps-build deps-run deps-test deps-dev deps-bench
 deps:
 	@tools/deps.sh build run test
-deps-build deps-run deps-test deps-dev: deps-%:
+deps-build deps-run deps-test deps-dev deps-bench: deps-%:
 	@tools/deps.sh $*
 
 ## test-unit       the tests of src/token, t/unit
@@ -147,6 +147,13 @@ test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm 
 .PHONY: demo
 demo: $(BUILD)/$(NAME).so | deps-run
 	@MODULE=$< tools/demo.sh
+
+## bench           what the module costs beside nginx's own floors; PEERS=DIR: then DIR/bench.py --module, too;
+##                 BENCH='--seconds 3 --rounds 5 --connections 32'
+.PHONY: bench
+bench: $(BUILD)/$(NAME).so | deps-run deps-bench
+	@python3 t/bench/bench.py $(BENCH) $<
+	@$(if $(PEERS),python3 $(PEERS)/bench.py --module $(abspath $<))
 
 ## install         into Debian's nginx, enabled there, DESTDIR=DIR honoured; nginx is not restarted
 .PHONY: install
