@@ -143,6 +143,19 @@ test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm 
 		echo "== $$report" >&2; head -n 60 "$$report" >&2; status=1; \
 	done; exit $$status
 
+## test-docs       docs/openapi.yaml: a valid description, and its examples against an nginx; needs npm's registry
+DOCS := $(BUILD)/docs
+$(DOCS)/node_modules: t/docs/package.json t/docs/package-lock.json
+	@command -v npm >/dev/null || tools/deps.sh docs
+	@mkdir -p $(DOCS)
+	@cp $^ $(DOCS)/
+	@cd $(DOCS) && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+.PHONY: test-docs
+test-docs: $(BUILD)/$(NAME).so $(DOCS)/node_modules | deps-run
+	@NODE_PATH=$(DOCS)/node_modules MODULE=$< tools/alone.sh node --test t/docs/openapi.test.js
+
 ## demo            tools/demo.sh with this build
 .PHONY: demo
 demo: $(BUILD)/$(NAME).so | deps-run
