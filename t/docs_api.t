@@ -32,13 +32,14 @@ sub outputs {
 }
 
 # what the page shows, with the ids, times and tokens of the answer
-our %ids;
+our (%ids, %shown_as);
 sub like_text {
     my ($shown, $text) = @_;
     return $text if $shown =~ /^(eyJ\w+)\x{2026}$/ && $text =~ /^\Q$1\E[\w.-]+$/;
-    return $shown if $shown =~ /^(?:013x|209[89]-)/;
+    # what requests ask for
+    return $shown if grep { /^(?:013x|209[89]-)/ } $shown, $text;
     return $text if $shown =~ /^$time$/ && $text =~ /^$time$/;
-    return $ids{$shown} //= $text if $shown =~ /^$pfid$/ && $text =~ /^$pfid$/;
+    return $text if $shown =~ /^$pfid$/ && $text =~ /^$pfid$/ && ($ids{$shown} //= $text) eq $text && ($shown_as{$text} //= $shown) eq $shown;
     return $text if $shown =~ /^1[78]\d{8}$/ && $text =~ /^\d{10}$/;
     return $shown;
 }
