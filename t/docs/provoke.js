@@ -70,6 +70,13 @@ async function fourTokens() {
     await change(third.id, 'suspend');
 }
 
+async function use(_, credentials) {
+    const listed = await send('tokens', { method: 'GET', target: api, headers: credentials });
+    const { id } = JSON.parse(listed.body).summaries[0];
+    const record = `api_token:{${account.slice(10, 16)}}:token:${id}`;
+    for (let i = 0; i < 500 && redis('HEXISTS', record, 'last_used_at') === '0'; i++) await sleep(20);
+}
+
 const key = 'deployment-1042';
 const keyed = { 'Idempotency-Key': key };
 
@@ -94,6 +101,11 @@ function spoil(made) {
     }
 }
 
+async function countable() {
+    await make();
+    await send('maker', { method: 'GET', target: api, headers: { 'X-Account': account } });
+}
+
 const wrong = (fields, headers) => ({ body: JSON.stringify({ token_scope: 'account', ...fields }), headers });
 const otherOwner = {
     listApiTokens: { query: `account_id=${otherAccount}` },
@@ -102,6 +114,7 @@ const otherOwner = {
 
 const examples = {
     // lists
+    own: { prepare: use },
     page: { caller: 'admin', prepare: fourTokens },
     empty: { caller: 'staff', server: 'staff' },
     bad_account: { query: 'account_id=42' },
@@ -144,10 +157,11 @@ const examples = {
     no_id: { change: () => '42' },
     unwanted_body: { body: '{"reason": "left"}' },
 
-    // introspection, keys
+    // introspection, keys, metrics
     of_environment: { state: 'environment' },
     no_token: { body: 'tokens=1' },
     unchanged: { etag: true },
+    counted: { prepare: countable },
 
     // all
     no_credentials: { caller: 'nobody' },
@@ -202,7 +216,7 @@ async function provoke(subject) {
     const credentials = operation.security?.length === 0 ? {} : await callers[example.caller ?? 'token']();
     const state = example.state?.[operationId] ?? example.state ?? before[operationId];
     const subjectToken = state && await states[state]();
-    const made = await example.prepare?.(subjectToken) ?? subjectToken;
+    const made = await example.prepare?.(subjectToken, credentials) ?? subjectToken;
     const said = requestBody(operation, name, made);
     const request = {
         method: example.method ?? subject.method.toUpperCase(),

@@ -43,6 +43,7 @@ const server = (name, callers, more = '') => `
         location /api/v1/api_token { api_token; ${callers} }
         location = /introspect { api_token_introspect; ${callers} }
         location = /.well-known/jwks.json { api_token_jwks; api_token_key public.jwks; }
+        location = /metrics { api_token_metrics; }
     }`;
 
 const configuration = () => `
@@ -63,6 +64,7 @@ http {
     api_token_issuer https://tokens.example;
     api_token_audience https://api.example;
     api_token_max_ttl 36500d;
+    api_token_cache zone=tokens:1m;
     ${server('tokens', byToken)}
     ${server('staff', byPassword)}
     ${server('maker', 'api_token_caller account=$http_x_account;')}
