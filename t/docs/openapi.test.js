@@ -157,8 +157,8 @@ test('docs/openapi.yaml', async (t) => {
         assert.deepStrictEqual(messages.filter((message) => !shown.includes(JSON.stringify(message).slice(1, -1))), []);
     });
 
-    await start();
     try {
+        await start();
         for (const subject of subjects) {
             const { operation, status, name } = subject;
             await t.test(`${operation.operationId} ${status} ${name}`, async () => {
