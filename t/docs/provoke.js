@@ -28,7 +28,7 @@ const remove = (id) => send('maker', { method: 'DELETE', target: `${api}/${id}`,
 
 async function expire() {
     // a second may end between this and the create
-    const time = new Date(Date.now() + 2000).toISOString().replace(/\.\d+/, '');
+    const time = new Date(Date.now() + 3000).toISOString().replace(/\.\d+/, '');
     const made = await make({ expires_at: time });
     await sleep(Date.parse(time) + 20 - Date.now());
     return made;
@@ -175,6 +175,7 @@ const examples = {
     media_type: { headers: { 'Content-Type': 'text/plain' } },
     fault: { prepare: spoil },
     store: { caller: 'adminOfAccount', server: 'alone' },
+    not_replicated: { server: 'unreplicated' },
     busy: { server: 'busy', repeat: 2 },
     refused: { server: 'refusing', repeat: 2 },
 };

@@ -69,6 +69,7 @@ http {
     ${server('staff', byPassword)}
     ${server('maker', 'api_token_caller account=$http_x_account;')}
     ${server('alone', byToken, `api_token_redis unix:${dir}/nothing.sock;`)}
+    ${server('unreplicated', byToken, `api_token_redis unix:${dir}/redis.sock wait=1 timeout=300ms;`)}
     ${server('busy', byToken, 'limit_req zone=busy;')}
     ${server('refusing', byToken, 'limit_req zone=refusing; limit_req_status 429;')}
 }
