@@ -145,7 +145,7 @@ test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm 
 
 ## test-docs       docs/openapi.yaml: a valid description, and its examples against an nginx; needs npm's registry
 DOCS := $(BUILD)/docs
-$(DOCS)/node_modules: t/docs/package.json t/docs/package-lock.json
+$(DOCS)/node_modules/.package-lock.json: t/docs/package.json t/docs/package-lock.json
 	@command -v npm >/dev/null || tools/deps.sh docs
 	@mkdir -p $(DOCS)
 	@cp $^ $(DOCS)/
@@ -153,7 +153,7 @@ $(DOCS)/node_modules: t/docs/package.json t/docs/package-lock.json
 	@touch $@
 
 .PHONY: test-docs
-test-docs: $(BUILD)/$(NAME).so $(DOCS)/node_modules | deps-run
+test-docs: $(BUILD)/$(NAME).so $(DOCS)/node_modules/.package-lock.json | deps-run
 	@NODE_PATH=$(DOCS)/node_modules MODULE=$< tools/alone.sh node --test t/docs/openapi.test.js
 
 ## demo            tools/demo.sh with this build
