@@ -46,10 +46,10 @@ $(MODULE): FORCE | deps-build
 	@$(if $(NGX_SRC),,cmp -s $(OUT)/$(NAME).so $@ || install -m 644 $(OUT)/$(NAME).so $@)
 
 ## deps            what is missing of Debian's packages; deps-GROUP: of one group
-.PHONY: deps deps-build deps-run deps-test deps-dev deps-bench
+.PHONY: deps
 deps:
 	@tools/deps.sh build run test
-deps-build deps-run deps-test deps-dev deps-bench: deps-%:
+deps-%: FORCE
 	@tools/deps.sh $*
 
 ## test-unit       the tests of src/token, t/unit
@@ -143,18 +143,20 @@ test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm 
 		echo "== $$report" >&2; head -n 60 "$$report" >&2; status=1; \
 	done; exit $$status
 
-## test-docs       docs/openapi.yaml: a valid description, and its examples against an nginx; needs npm's registry
+## test-docs       docs/openapi.yaml: a valid description, and its examples against an nginx; needs npm's registry;
+##                 the metrics and docs/alerts.yml by promtool
 DOCS := $(BUILD)/docs
 $(DOCS)/node_modules/.package-lock.json: t/docs/package.json t/docs/package-lock.json
-	@command -v npm >/dev/null || tools/deps.sh docs
+	@command -v npm >/dev/null || tools/deps.sh node
 	@mkdir -p $(DOCS)
 	@cp $^ $(DOCS)/
 	@cd $(DOCS) && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 .PHONY: test-docs
-test-docs: $(BUILD)/$(NAME).so $(DOCS)/node_modules/.package-lock.json | deps-run
-	@NODE_PATH=$(DOCS)/node_modules MODULE=$< tools/alone.sh node --test t/docs/openapi.test.js
+test-docs: $(BUILD)/$(NAME).so $(DOCS)/node_modules/.package-lock.json | deps-run deps-docs
+	@NODE_PATH=$(DOCS)/node_modules MODULE=$< tools/alone.sh node --test t/docs/*.test.js
+	@promtool test rules t/docs/alerts.test.yml
 
 ## demo            tools/demo.sh with this build
 .PHONY: demo
