@@ -2,45 +2,40 @@ use ApiToken;
 
 plan 'no_plan';
 
-# The documents are as the module is, and what they show works. The fenced blocks of a page are tried in their order:
+# What the operator's documents show works, and they are as the module is. The fenced blocks of a page are tried in their order:
 #
-#   nginx [http|server|location|main]   nginx -t takes it, in that context (http where none is named)
-#   sh                                  ends with 0; where it calls nginx or curl, nginx runs with the last `nginx` block
-#   json                                has the members of the answer that the `sh` block before it got
-#   text                                is not looked at
+#   nginx [server|location|main]   nginx -t takes it, in that context or in http
+#   sh                             ends with 0; where it calls nginx or curl, one runs with the last `nginx` block
+#   json                           has the members of the answer that curl got before it
+#   text                           is not looked at
 
 our $keys   = $ENV{TEST_NGINX_KEYS};
 our $binary = $ENV{TEST_NGINX_BINARY} // 'nginx';
-our @pages  = ('README.md', glob 'docs/*.md');
+our @pages  = ('README.md', map { "docs/$_.md" } qw(directives operations security troubleshooting));
 
-# lines of `sh` that are not run, and why
+# lines of `sh` that are not run, by how they begin
 my %not_run = (
-    'make demo     # the life of a token, against an nginx and a Redis of its own' => 'a target of its own',
-    'make test     # all tests'                => 'runs this',
-    'make install                                    # into Debian\'s nginx; nginx is not restarted' => 'changes this machine',
-    'make install'                             => 'changes this machine',
-    'make NGX_SRC=PATH      # a source tree, released or from the repository' => 'needs a source tree of nginx',
-    'apt-get install redis-server'             => 'changes this machine',
-    'systemctl restart nginx'                  => 'needs root and systemd',
+    'make demo'             => 'has a target of its own',
+    'make test'             => 'runs this',
+    'make install'          => 'changes this machine',
+    'make NGX_SRC=PATH'     => 'needs a source tree of nginx',
+    'apt-get install'       => 'changes this machine',
+    'systemctl restart'     => 'needs systemd',
 );
 
 # what a page's paths and addresses are here
 my @here = (
-    [qr{/etc/nginx/(?:conf\.d/)?} => "$keys/etc/"],
-    [qr{/var/log/nginx/}          => "$keys/log/"],
-    [qr{/run/redis/redis\.sock}   => $ENV{TEST_NGINX_REDIS}],
-    [qr{127\.0\.0\.1:6379}        => "127.0.0.1:$ENV{TEST_NGINX_REDIS_PORT}"],
+    [qr{/etc/nginx/(?:conf\.d/)?}            => sub { "$keys/etc/" }],
+    [qr{/var/log/nginx/}                     => sub { "$keys/log/" }],
+    [qr{/run/redis/redis\.sock}              => sub { $ENV{TEST_NGINX_REDIS} }],
+    [qr{127\.0\.0\.1:6379}                   => sub { "127.0.0.1:$ENV{TEST_NGINX_REDIS_PORT}" }],
     [qr{listen (?:127\.0\.0\.1:)?(\d+)}      => sub { "listen unix:$keys/sockets/$1" }],
-    [qr{http://127\.0\.0\.1:(808\d)/?(?=\S)} => sub { "--unix-socket $keys/sockets/$1 http://localhost/" }],
     [qr{http://127\.0\.0\.1:(808\d)/?}       => sub { "--unix-socket $keys/sockets/$1 http://localhost/" }],
 );
 
 sub here {
     my $text = shift;
-    for (@here) {
-        my ($there, $here) = @$_;
-        $text =~ s/$there/ref $here ? $here->() : $here/ge;
-    }
+    $text =~ s/$_->[0]/$_->[1]->()/ge for @here;
     return $text;
 }
 
@@ -51,38 +46,35 @@ sub slurp {
     return scalar <$in>;
 }
 
+my $source = slurp('src/module.cpp');
+my %contexts = $source =~ /\{ngx_string\("(\w+)"\), (\w+) \|/g;
+
 # ---- nginx
 
-# what a block lacks: keys, certificates and passwords that it names and no `sh` block made
-my %supplied = (jwk => test_key('hs256'), pem => test_key('es256_public'), password => "secret\n", htpasswd => "u:{PLAIN}p\n",
-    crt => undef, key => undef);
+# files that a block names and no `sh` block made, by their ends
+my %supplied = (jwk => test_key('hs256'), pem => test_key('es256_public'), password => "secret\n");
 
 sub supply {
     my $conf = shift;
-    for my $path ($conf =~ m{(\Q$keys\E/etc/[^\s;]+)}g) {
-        my ($kind) = $path =~ /(\w+)$/;
-        next if -e $path;
-        die "$path: nothing to put there\n" if !exists $supplied{$kind};
-        write_key($path =~ s{^\Q$keys\E/}{}r, $supplied{$kind}) if defined $supplied{$kind};
+    for my $path ($conf =~ m{\Q$keys\E/(etc/[\w.-]+\.(?:jwk|pem|password))\b}g) {
+        write_key($path, $supplied{($path =~ /(\w+)$/)[0]}) if !-e "$keys/$path";
     }
-    return if $conf !~ /\.crt\b/ || -e "$keys/etc/server.key";
+    return if $conf !~ /server\.crt/;
     system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout $keys/etc/server.key -out $keys/etc/server.crt 2>/dev/null") == 0
         or die "openssl req\n";
-    system('cp', "$keys/etc/server.crt", "$keys/etc/ca.crt");
+    write_key('etc/ca.crt', slurp("$keys/etc/server.crt"));
 }
 
+# the block, and what it lacks of a configuration with one location that is checked
 sub whole_conf {
     my ($context, $text) = @_;
-    $text = "location / {\n$text\n}"             if $context eq 'directives';
-    $text = "server {\nlisten unix:$keys/sockets/8081;\n$text\n}" if $context =~ /^(?:location|server)$/;
-    if ($context ne 'main') {
-        $text = "api_token_redis unix:$ENV{TEST_NGINX_REDIS};\n$text" if $text !~ /^ *api_token_redis /m || $context ne 'http';
-        $text = "api_token_key $keys/own.jwk;\n$text"                 if $text !~ /^ *api_token_key /m   || $context ne 'http';
-        # so that a block without a location is used
-        $text .= "\nserver { listen unix:$keys/sockets/x; location / { auth_api_token x; } }";
-        $text = "events { }\nhttp { access_log off;\n$text\n}";
-    }
-    return ($ENV{MODULE} ne '' ? "load_module $ENV{MODULE};\n" : '') . "user root; pid $keys/pid;\n" . ($text =~ s/^load_module .*|^user .*//mgr);
+    my $start = ($ENV{MODULE} ne '' ? "load_module $ENV{MODULE};\n" : '') . "user root; pid $keys/pid;\n";
+    return $start . $text if $context eq 'main';
+    my @needed = ("api_token_redis unix:$ENV{TEST_NGINX_REDIS};", "api_token_key $keys/own.jwk;");
+    my $needed = join "\n", grep { my ($name) = /(\w+)/; $context ne 'http' || $text !~ /^$name /m } @needed;
+    $text = "server { listen unix:$keys/sockets/8081;\n$text\n}" if $context ne 'http';
+    return "$start events { }\nhttp {\n access_log off;\n$needed\n$text\n"
+        . "server { listen unix:$keys/sockets/x; location / { auth_api_token x; } }\n}\n";
 }
 
 sub try_nginx {
@@ -97,23 +89,25 @@ sub try_nginx {
     unlike($said, qr/\[(?:warn|error|crit|alert|emerg)\]/, "$name: without a warning");
 }
 
-my $running;
+my $nginx;
 
 sub end_nginx {
-    my $pid = $running or return;
-    undef $running;
+    my $pid = $nginx or return;
+    undef $nginx;
     kill QUIT => $pid;
     waitpid $pid, 0;
+    is($?, 0, 'nginx ends');
 }
-END { end_nginx() if defined $running && $running }
+END { kill KILL => $nginx if $nginx }
 
-sub run_nginx {
-    end_nginx();
-    unlink glob "$keys/sockets/*";
-    $running = fork() // die "fork: $!\n";
-    exec $binary, '-g', 'daemon off;', '-e', "$keys/log/error.log", '-p', $keys, '-c', "$keys/nginx.conf" or POSIX::_exit(127) if $running == 0;
-    my $log;
-    eventually { -e "$keys/pid" && (slurp("$keys/pid") + 0) == $running };
+sub start_with_conf {
+    unlink glob("$keys/sockets/*"), "$keys/pid";
+    $nginx = fork() // die "fork: $!\n";
+    if ($nginx == 0) {
+        open STDOUT, '>', '/dev/null';
+        exec $binary, '-g', 'daemon off;', '-e', "$keys/log/error.log", '-p', $keys, '-c', "$keys/nginx.conf" or POSIX::_exit(127);
+    }
+    eventually { -s "$keys/pid" };
 }
 
 # ---- sh
@@ -122,23 +116,28 @@ my $prelude = <<"END";
 set -eu -o pipefail
 nginx() { command $binary -e $keys/log/error.log -p $keys -c $keys/nginx.conf "\$@"; }
 redis-cli() { command redis-cli -e -s $ENV{TEST_NGINX_REDIS} "\$@"; }
-curl() { command curl -fsS -m 10 "\$@" | tee $keys/answer; }
+curl() { command curl -q -fsS -m 10 "\$@" | tee $keys/answer; }
+cd $keys/work
 END
 
 my %seen;
 
+sub is_run {
+    my $line = shift;
+    my ($start) = grep { index($line, $_) == 0 } keys %not_run;
+    $seen{$start}++ if defined $start;
+    return !defined $start;
+}
+
 sub try_sh {
     my ($name, $text) = @_;
-    $seen{$_}++ for grep { exists $not_run{$_} } split /\n/, $text;
-    $text = join "\n", grep { !exists $not_run{$_} } split /\n/, $text;
-    return if $text !~ /\S/;
-    run_nginx() if !$running && $text =~ /^(?:nginx|curl) /m;
-    write_key('script.sh', $prelude . here($text) . "\n");
-    my $said = `cd $keys/work && bash $keys/script.sh 2>&1`;
+    $text = join "\n", grep { is_run($_) } split /\n/, $text;
+    start_with_conf() if !$nginx && $text =~ /^(?:nginx|curl) /m;
+    my $script = write_key('script.sh', $prelude . here($text) . "\n");
+    my $said = `bash $script 2>&1`;
     is($?, 0, "$name: sh") or diag($said);
-    my $answer = eval { json(slurp("$keys/answer")) };
+    my $answer = -e "$keys/answer" ? eval { json(slurp("$keys/answer")) } : undef;
     $ENV{TOKEN} = $answer->{token} if $answer && $answer->{token};
-    $ENV{ID} = $answer->{details}{id} if $answer && ref $answer->{details};
 }
 
 # ---- json
@@ -147,112 +146,138 @@ sub try_sh {
 sub shape {
     my $value = shift;
     return {map { $_ => shape($value->{$_}) } keys %$value} if ref $value eq 'HASH';
-    return [map { shape($_) } @$value[0 .. ($#$value < 0 ? -1 : 0)]] if ref $value eq 'ARRAY';
     return ref $value ? 'boolean' : defined $value ? 'text' : 'null';
 }
 
-# ---- the blocks
+# ---- the blocks of a page
 
 sub try_block {
     my ($name, $kind, $context, $text) = @_;
     if ($kind eq 'nginx') {
         end_nginx();
-        try_nginx($name, $context // 'http', $text);
+        try_nginx($name, $context, $text);
     } elsif ($kind eq 'sh') {
         try_sh($name, $text);
     } elsif ($kind eq 'json') {
         is_deeply(shape(json($text)), shape(json(slurp("$keys/answer"))), "$name: the members of the answer");
     } else {
-        is($kind, 'text', "$name: a kind of block that this knows");
+        is($kind, 'text', "$name: a kind of block that is known");
     }
 }
 
-my ($module) = slurp('src/module.cpp');
-my %contexts = $module =~ /\{ngx_string\("(\w+)"\), (\w+) \|/g;
-
-my $count = 0;
-for my $page (grep { !/architecture/ } @pages) {
-    system("rm -rf $keys/etc $keys/log $keys/work $keys/sockets; mkdir -p $keys/etc $keys/log $keys/work $keys/sockets");
+my $blocks = 0;
+for my $page (@pages) {
+    File::Path::remove_tree(map { "$keys/$_" } qw(etc log work sockets));
+    mkdir "$keys/$_" for qw(etc log work sockets);
     write_key('own.jwk', test_key('hs256'));
-    delete @ENV{qw(TOKEN ID)};
     redis('FLUSHALL');
+    try_nginx($page, 'http', '');
     my $text = slurp($page);
     while ($text =~ /^```(\w*)(?: (\w+))?\n(.*?)^```$/msg) {
-        my ($kind, $context, $block) = ($1, $2, $3);
-        my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
+        my ($kind, $context, $block) = ($1, $2 // 'http', $3);
         next if $block =~ /api_token_metrics/ && !$contexts{api_token_metrics};
-        $count++;
-        try_block("$page:$line", $kind, $context, $block);
+        $blocks++;
+        try_block("$page:" . (1 + substr($text, 0, $-[0]) =~ tr/\n//), $kind, $context, $block);
     }
     end_nginx();
 }
-cmp_ok($count, '>', 40, 'blocks');
+cmp_ok($blocks, '>', 35, 'blocks');
 is_deeply([grep { !$seen{$_} } sort keys %not_run], [], 'what is not run is there');
+
+# ---- what the pages say of their own blocks
+
+# the answer to a create, and to what is done with its token, by `curl -w`
+sub statuses {
+    my ($conf, @paths) = @_;
+    try_nginx('security.md, tried', 'http', $conf);
+    start_with_conf();
+    my @statuses = map { `curl -q -s -m 10 -o $keys/answer -w '%{http_code}' --unix-socket $keys/sockets/8081 $_` } @paths;
+    return join ' ', @statuses;
+}
+
+my $server = 'server { listen 8081; location / { auth_api_token x; root /usr/share; } location = / { auth_api_token x; empty_gif; }
+    location /api { api_token; api_token_caller account=013xrzp12g3nqk8ngskn1wtxgka5b0nf; } }';
+my $create = q(http://x/api -H 'Content-Type: application/json' -d '{"token_scope":"account"}');
+
+my ($acl) = slurp('docs/security.md') =~ /^```sh\n([^`]*ACL SETUSER[^`]*)^```/m;
+try_sh('the rights of a user', $acl);
+my ($user) = slurp('docs/security.md') =~ /^(api_token_redis .*;)$/m;
+is(statuses("$user\n$server\napi_token_cache zone=t:1m;", $create), 200, 'the rights in security.md are enough to create');
+my ($token, $id) = (json(slurp("$keys/answer"))->{token}, json(slurp("$keys/answer"))->{details}{id});
+for my $step ("http://x/ -H 'Authorization: Bearer $token'", 'http://x/api', "http://x/api/$id", (map { "-X POST http://x/api/$id/$_" } qw(suspend activate revoke)),
+    "-X DELETE http://x/api/$id") {
+    is(`curl -q -s -m 10 -o /dev/null -w '%{http_code}' --unix-socket $keys/sockets/8081 $step`, 200, $step =~ s/ -H.*//r);
+}
+eventually { redis('PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n1$/ };
+like(redis('ACL', 'LOG'), qr/^\s*$/, 'and nothing was refused');
+end_nginx();
+
+my ($make) = slurp('docs/security.md') =~ /^(printf .*kty":"oct".*\n.*)$/m;
+for my $bytes (32, 48, 64) {
+    try_sh("a key of $bytes bytes", $make =~ s/rand -base64 \K32/$bytes/r);
+    is(statuses("api_token_key /etc/nginx/hs256.jwk;\n$server", $create), 200, "it signs");
+    like((jwt(json(slurp("$keys/answer"))->{token}))[0], qr/"alg":"HS@{[8 * $bytes]}"/, 'by the algorithm that security.md says');
+    end_nginx();
+}
 
 # ---- directives.md has each directive, with its context, and each variable
 
-my $directives = slurp('docs/directives.md');
-my %words      = (anywhere => 'http, server, location', NGX_HTTP_LOC_CONF => 'location', NGX_HTTP_MAIN_CONF => 'http');
-my %described  = $directives =~ /^### (\w+)\n\nSyntax: .*\nDefault: .*\nContext: (.*)$/mg;
-delete $described{api_token_metrics} if !$contexts{api_token_metrics};
-is_deeply(\%described, {map { $_ => $words{$contexts{$_}} } keys %contexts}, 'the directives of the module, and where they may stand');
-for my $name (sort keys %contexts) {
-    my ($section) = $directives =~ /^### $name\n(.*?)(?=^##|\z)/ms;
-    like($section, qr/^```nginx.*^\s*$name\b.*^```$/ms, "$name has an example");
+sub section {
+    my ($page, $heading) = @_;
+    my ($text) = slurp($page) =~ /^#+ \Q$heading\E\n(.*?)(?=^#|\z)/ms;
+    return $text // die "$page: no $heading\n";
 }
 
-my %variables = map { $_ => 1 } $module =~ /^ *\{"(api_token_\w+)", auth::/mg;
-my ($table) = $directives =~ /^## Variables\n(.*?)^## /ms;
-is_deeply({map { $_ => 1 } $table =~ /^\| `\$(\w+)` /mg}, \%variables, 'the variables of the module');
+my %words     = (anywhere => 'http, server, location', NGX_HTTP_LOC_CONF => 'location', NGX_HTTP_MAIN_CONF => 'http');
+my %described = slurp('docs/directives.md') =~ /^### (\w+)\n\nSyntax: .*\nDefault: .*\nContext: (.*)$/mg;
+delete $described{api_token_metrics} if !$contexts{api_token_metrics};
+is_deeply(\%described, {map { $_ => $words{$contexts{$_}} } keys %contexts}, 'the directives of the module, and where they may stand');
+like(section('docs/directives.md', $_), qr/^```nginx.*^\s*$_\b.*^```$/ms, "$_ has an example") for sort keys %contexts;
+
+my %variables = map { $_ => 1 } $source =~ /^ *\{"(api_token_\w+)", auth::/mg;
+is_deeply({map { $_ => 1 } section('docs/directives.md', 'Variables') =~ /^\| `\$(\w+)` /mg}, \%variables, 'the variables of the module');
 
 # ---- troubleshooting.md has each text that the module may say
 
-# no messages, though they hold a space
+# texts with a space that are none of these
 my %other = map { $_ => 1 } 'Bearer ', 'Bearer realm=', 'public, max-age=300', '422 Unprocessable Entity', ', error="invalid_token"',
-    ', error="insufficient_scope"', 'if KEYS[5] then', 'return record(KEYS[1])', '; \t', ' \t\r\n', '{"code":"', '","message":"';
+    ', error="insufficient_scope"', 'if KEYS[5] then', 'return record(KEYS[1])';
 
-sub plain { lc $_[0] =~ s/\\?"/"/gr =~ s/\s+/ /gr }
-
-my $trouble = plain(slurp('docs/troubleshooting.md'));
-my ($messages, @missing) = 0;
-for my $file (glob 'src/*.cpp src/*/*.cpp src/*/*.hpp') {
-    my $source = slurp($file) =~ s/R"(\w*)\(.*?\)\1"//sgr =~ s{^\s*//.*$|^#include.*$|^constexpr.*capacity.*$}{}mgr;
-    while ($source =~ /("(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*)/g) {
-        my $literal = $1 =~ s/(?<!\\)"\s*"//gr =~ s/^"|"$//gr =~ s/\\"/"/gr;
-        next if $literal !~ / / || $literal !~ /[a-z]/ || $other{$literal};
-        # what nginx or the code puts between is not there
-        for my $part (grep { /\w \w|\w\w\w/ } split /%(?:\*s|ui|V|s)/, $literal) {
-            $messages++;
-            push @missing, "$file: $part" if index($trouble, plain($part =~ s/^[\s":;]+|[\s":;]+$//gr)) < 0;
-        }
-    }
+# of the sources, without Lua and comments, each with its parts made one
+sub texts {
+    my $code = slurp($_[0]) =~ s/R"(\w*)\(.*?\)\1"//sgr =~ s{^\s*//.*$|^#include.*$}{}mgr;
+    my @texts = $code =~ /("(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*)/g;
+    s/(?<!\\)"\s*"//g, s/^"|"$//g, s/\\"/"/g for @texts;
+    return grep { / / && /[a-z]{2}/ && !$other{$_} } @texts;
 }
-is_deeply(\@missing, [], 'each message is in troubleshooting.md');
-cmp_ok($messages, '>', 120, 'messages');
 
-my ($words) = slurp('src/token/jwt.cpp') =~ /refusal_names\{\s*(.*?)\}/s;
-my @words = $words =~ /"(\w+)"/g;
-my ($section) = slurp('docs/troubleshooting.md') =~ /^## Words of `\$api_token_error`\n(.*?)(?=^## |\z)/ms;
-is_deeply([sort $section =~ /^\| `(\w+)` /mg], [sort @words], 'each word of $api_token_error');
+sub plain { $_[0] =~ s/\s+/ /gr }
 
-my ($client) = slurp('docs/troubleshooting.md') =~ /^## What a client is told\n(.*?)(?=^## |\z)/ms;
-my %codes = map { $_ => 1 } slurp('src/http/errors.cpp') =~ /"?code\\?"?:\\?"(\w+)\\?"|API_TOKEN_ERROR\("(\w+)"/g;
-my @codes = sort grep { defined && /\w/ } map { keys %$_ } {map { $_ => 1 } grep { defined } slurp('src/http/errors.cpp') =~ /API_TOKEN_ERROR\("(\w+)"|"code":"(\w+)"/g};
-is_deeply([sort keys %{{map { $_ => 1 } $client =~ /^\| \d[\d, ]* \| `(\w+)` /mg}}], \@codes, 'each code');
+# what stands between what nginx or the code puts in
+sub pieces { map { s/^[\s":;]+|[\s":;]+$//gr } grep { /\w\w\w/ } split /%(?:\*s|ui|V|s)/, $_[0] }
+
+my $trouble  = plain(slurp('docs/troubleshooting.md'));
+my %messages = map { my $file = $_; map { my $text = $_; map { ($_ => $file) } pieces($text) } texts($file) } glob 'src/*.cpp src/*/*.?pp';
+is_deeply([map { "$messages{$_}: $_" } grep { index($trouble, plain($_)) < 0 } sort keys %messages], [], 'each message is there');
+cmp_ok(scalar keys %messages, '>', 120, 'messages');
+
+my ($names) = slurp('src/token/jwt.cpp') =~ /refusal_names\{\s*(.*?)\}/s;
+my %words_told = map { $_ => 1 } section('docs/troubleshooting.md', 'Words of `$api_token_error`') =~ /^\| `(\w+)` /mg;
+is_deeply(\%words_told, {map { $_ => 1 } $names =~ /"(\w+)"/g}, 'each word of $api_token_error');
+
+my %codes = map { $_ => 1 } grep { defined } slurp('src/http/errors.cpp') =~ /API_TOKEN_ERROR\("(\w+)"|"code":"(\w+)"/g;
+my %told  = map { $_ => 1 } section('docs/troubleshooting.md', 'What a client is told') =~ /^\| \d[\d, ]* \| `(\w+)` /mg;
+is_deeply(\%told, \%codes, 'each code');
 
 # ---- links
 
 for my $page (@pages) {
-    my $text = slurp($page);
-    (my $folder = $page) =~ s{[^/]*$}{};
-    while ($text =~ /\]\(([^)\s]+)\)/g) {
-        my ($path, $anchor) = split /#/, $1, 2;
-        next if $path =~ /^https?:/;
-        my $target = $path eq '' ? $page : "$folder$path";
-        next if $target eq 'docs/../README.md' ? ($target = 'README.md', 0) : 0;
-        ok(-e $target, "$page: $path is there") or next;
-        next if !defined $anchor;
-        my %anchors = map { (lc =~ s/[`\$.,?!:()]//gr =~ tr/ /-/r) => 1 } slurp($target) =~ /^#+ (.*)$/mg;
-        ok($anchors{$anchor}, "$page: $path#$anchor");
+    my ($folder) = $page =~ m{^(.*/)?};
+    for my $link (slurp($page) =~ /\]\(([^)\s:]+)\)/g) {
+        my ($path, $anchor) = split /#/, $link;
+        my $target = $path eq '' ? $page : ($folder // '') . $path;
+        ok(-e $target, "$page: $link") or next;
+        my %anchors = map { lc =~ s/[^\w -]//gr =~ tr/ /-/r => 1 } slurp($target) =~ /^#+ (.*)$/mg;
+        ok($anchors{$anchor}, "$page: $link, the heading") if defined $anchor;
     }
 }
