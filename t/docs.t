@@ -175,7 +175,6 @@ for my $page (@pages) {
     my $text = slurp($page);
     while ($text =~ /^```(\w*)(?: (\w+))?\n(.*?)^```$/msg) {
         my ($kind, $context, $block) = ($1, $2 // 'http', $3);
-        next if $block =~ /api_token_metrics/ && !$contexts{api_token_metrics};
         $blocks++;
         try_block("$page:" . (1 + substr($text, 0, $-[0]) =~ tr/\n//), $kind, $context, $block);
     }
@@ -230,12 +229,17 @@ sub section {
 
 my %words     = (anywhere => 'http, server, location', NGX_HTTP_LOC_CONF => 'location', NGX_HTTP_MAIN_CONF => 'http');
 my %described = slurp('docs/directives.md') =~ /^### (\w+)\n\nSyntax: .*\nDefault: .*\nContext: (.*)$/mg;
-delete $described{api_token_metrics} if !$contexts{api_token_metrics};
 is_deeply(\%described, {map { $_ => $words{$contexts{$_}} } keys %contexts}, 'the directives of the module, and where they may stand');
 like(section('docs/directives.md', $_), qr/^```nginx.*^\s*$_\b.*^```$/ms, "$_ has an example") for sort keys %contexts;
 
 my %variables = map { $_ => 1 } $source =~ /^ *\{"(api_token_\w+)", auth::/mg;
 is_deeply({map { $_ => 1 } section('docs/directives.md', 'Variables') =~ /^\| `\$(\w+)` /mg}, \%variables, 'the variables of the module');
+
+statuses("$server\napi_token_cache zone=t:1m;" =~ s/location/location = \/metrics { api_token_metrics; } location/r, 'http://x/metrics');
+my %served = slurp("$keys/answer") =~ /^# TYPE (\w+) (\w+)$/mg;
+end_nginx();
+my %in_table = section('docs/directives.md', 'Metrics') =~ /^\| `(\w+)` \| (\w+) \|/mg;
+is_deeply(\%in_table, \%served, 'the metrics that are served, and their types');
 
 # ---- troubleshooting.md has each text that the module may say
 
@@ -257,7 +261,7 @@ sub plain { $_[0] =~ s/\s+/ /gr }
 sub pieces { map { s/^[\s":;]+|[\s":;]+$//gr } grep { /\w\w\w/ } split /%(?:\*s|ui|V|s)/, $_[0] }
 
 my $trouble  = plain(slurp('docs/troubleshooting.md'));
-my %messages = map { my $file = $_; map { my $text = $_; map { ($_ => $file) } pieces($text) } texts($file) } glob 'src/*.cpp src/*/*.?pp';
+my %messages = map { my $file = $_; map { my $text = $_; map { ($_ => $file) } pieces($text) } texts($file) } grep { !m{src/api/metrics\.cpp} } glob 'src/*.cpp src/*/*.?pp';
 is_deeply([map { "$messages{$_}: $_" } grep { index($trouble, plain($_)) < 0 } sort keys %messages], [], 'each message is there');
 cmp_ok(scalar keys %messages, '>', 120, 'messages');
 
