@@ -234,7 +234,7 @@ sub section {
 }
 
 my %words     = (anywhere => 'http, server, location', NGX_HTTP_LOC_CONF => 'location', NGX_HTTP_MAIN_CONF => 'http');
-my %described = slurp('docs/directives.md') =~ /^### (\w+)\n\nSyntax: .*\nDefault: .*\nContext: (.*)$/mg;
+my %described = slurp('docs/directives.md') =~ /^### (\w+)\n\nSyntax: (?:.*\n){1,2}?Default: .*\nContext: (.*)$/mg;
 is_deeply(\%described, {map { $_ => $words{$contexts{$_}} } keys %contexts}, 'the directives of the module, and where they may stand');
 like(section('docs/directives.md', $_), qr/^```nginx.*^\s*$_\b.*^```$/ms, "$_ has an example") for sort keys %contexts;
 
