@@ -189,41 +189,54 @@ is_deeply([grep { !$seen{$_} } sort keys %not_run], [], 'what is not run is ther
 
 # ---- what the pages say of their own blocks
 
-# the answer to a create, and to what is done with its token, by `curl -w`
-sub statuses {
-    my ($conf, @paths) = @_;
-    try_nginx('security.md, tried', 'http', $conf);
+sub serve {
+    my $conf = shift;
+    try_nginx('what is said', 'http', $conf);
     start_with_conf();
-    my @statuses = map { `curl -q -s -m 10 -o $keys/answer -w '%{http_code}' --unix-socket $keys/sockets/8081 $_` } @paths;
-    return join ' ', @statuses;
 }
 
-my $server = 'server { listen 8081; location / { auth_api_token x; root /usr/share; } location = / { auth_api_token x; empty_gif; }
+# what curl gets, and behind it the status
+sub client { `curl -q -s -m 10 -w '%{http_code}\n' --unix-socket $keys/sockets/8081 $_[0]` }
+
+sub heard {
+    eventually { redis('PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n1$/ };
+}
+
+my $server = 'server { listen 8081; location / { auth_api_token x; empty_gif; } location = /metrics { api_token_metrics; }
     location /api { api_token; api_token_caller account=013xrzp12g3nqk8ngskn1wtxgka5b0nf; } }';
-my $create = q(http://x/api -H 'Content-Type: application/json' -d '{"token_scope":"account"}');
+my $create = q(-H 'Content-Type: application/json' -d '{"token_scope":"account"}' http://x/api);
 
 my ($acl) = slurp('docs/security.md') =~ /^```sh\n([^`]*ACL SETUSER[^`]*)^```/m;
 try_sh('the rights of a user', $acl);
 my ($user) = slurp('docs/security.md') =~ /^(api_token_redis .*;)$/m;
-is(statuses("$user\n$server\napi_token_cache zone=t:1m;", $create), 200, 'the rights in security.md are enough to create');
-my ($token, $id) = (json(slurp("$keys/answer"))->{token}, json(slurp("$keys/answer"))->{details}{id});
-for my $step ("http://x/ -H 'Authorization: Bearer $token'", 'http://x/api', "http://x/api/$id", (map { "-X POST http://x/api/$id/$_" } qw(suspend activate revoke)),
-    "-X DELETE http://x/api/$id") {
-    is(`curl -q -s -m 10 -o /dev/null -w '%{http_code}' --unix-socket $keys/sockets/8081 $step`, 200, $step =~ s/ -H.*//r);
-}
-eventually { redis('PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n1$/ };
-like(redis('ACL', 'LOG'), qr/^\s*$/, 'and nothing was refused');
+serve("$user\napi_token_cache zone=t:1m;\n$server");
+my ($id, $token) = client($create) =~ /"id":"(\w+)".*"token":"([^"]+)".*\n200$/s;
+like(client($_), qr/200$/, "$_, by the rights in security.md") for 'http://x/api', "http://x/api/$id", (map { "-X POST http://x/api/$id/$_" } qw(suspend activate)),
+    "-o /dev/null -H 'Authorization: Bearer $token' http://x/", "-X POST http://x/api/$id/revoke", "-X DELETE http://x/api/$id";
+heard();
+is(redis('ACL', 'LOG'), '', 'and nothing was refused');
 end_nginx();
-my %granted = map { lc $_ => 1 } $acl =~ /\+(\w+)/g;
+my %granted = map { $_ => 1 } $acl =~ /\+(\w+)/g;
 is_deeply([grep { !$granted{lc $_} } map { slurp($_) =~ /redis\.call\('(\w+)'/g } glob 'src/store/*.cpp'], [], 'each command of the scripts is there');
 
 my ($make) = slurp('docs/security.md') =~ /^(printf .*kty":"oct".*\n.*)$/m;
 for my $bytes (32, 48, 64) {
     try_sh("a key of $bytes bytes", $make =~ s/rand -base64 \K32/$bytes/r);
-    is(statuses("api_token_key /etc/nginx/hs256.jwk;\n$server", $create), 200, "it signs");
-    like((jwt(json(slurp("$keys/answer"))->{token}))[0], qr/"alg":"HS@{[8 * $bytes]}"/, 'by the algorithm that security.md says');
+    serve("api_token_key /etc/nginx/hs256.jwk;\n$server");
+    my ($made) = client($create) =~ /"token":"([^"]+)"/;
+    like((jwt($made))[0], qr/"alg":"HS@{[8 * $bytes]}"/, "by the algorithm that security.md says");
     end_nginx();
 }
+
+my ($held) = slurp('docs/operations.md') =~ /`32k`, the least, holds (\d+) tokens/;
+serve("api_token_cache zone=t:32k;\n$server");
+heard();
+my @tokens = client("$create?[1-150]") =~ /"token":"([^"]+)"/g;
+write_key('curl', join "next\n", map { qq(url = "http://x/"\nunix-socket = "$keys/sockets/8081"\noutput = /dev/null\nheader = "Authorization: Bearer $_"\n) } @tokens);
+system("curl -q -s -K $keys/curl");
+my $metrics = client('http://x/metrics');
+like($metrics, qr/^nginx_api_token_cache_entries $held$/m, 'a cache of 32k holds as many tokens as operations.md says');
+end_nginx();
 
 # ---- directives.md has each directive, with its context, and each variable
 
@@ -241,9 +254,7 @@ like(section('docs/directives.md', $_), qr/^```nginx.*^\s*$_\b.*^```$/ms, "$_ ha
 my %variables = map { $_ => 1 } $source =~ /^ *\{"(api_token_\w+)", auth::/mg;
 is_deeply({map { $_ => 1 } section('docs/directives.md', 'Variables') =~ /^\| `\$(\w+)` /mg}, \%variables, 'the variables of the module');
 
-statuses("$server\napi_token_cache zone=t:1m;" =~ s/location/location = \/metrics { api_token_metrics; } location/r, 'http://x/metrics');
-my %served = slurp("$keys/answer") =~ /^# TYPE (\w+) (\w+)$/mg;
-end_nginx();
+my %served = $metrics =~ /^# TYPE (\w+) (\w+)$/mg;
 my %in_table = section('docs/directives.md', 'Metrics') =~ /^\| `(\w+)` \| (\w+) \|/mg;
 is_deeply(\%in_table, \%served, 'the metrics that are served, and their types');
 
