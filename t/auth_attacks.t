@@ -180,4 +180,12 @@ sub {
     my $id = $details->{id};
     my @others = map { sign({%claims, %$_}) } {sub => $sibling}, {sub => $environment}, {sub => $id}, {jti => $account}, {jti => $id =~ s/.$/$& eq 'x' ? 'y' : 'x'/er};
     is(join(' ', map { $_->{status} } ask_all('/', $valid, @others, $valid, @others)), '200 401 401 401 401 401 200 401 401 401 401 401', 'ids and accounts that do not belong together');
+
+    my ($of_environment) = new_token({token_scope => 'environment', environment_id => $environment});
+    my %narrow = %{json((jwt($of_environment))[1])};
+    my $wide = sign({%narrow, token_scope => 'account', environment_id => undef});
+    my @scopes = ($of_environment, sign({%narrow, environment_id => $account}), $wide, sign({%claims, token_scope => 'environment', environment_id => $environment}));
+    delete $narrow{environment_id};
+    push @scopes, sign({%narrow, token_scope => 'account'}), $of_environment;
+    is(join(' ', map { $_->{status} } ask_all('/', @scopes, @scopes)), '200 401 401 401 401 200 200 401 401 401 401 200', 'nor another scope or environment than it was made with');
 }

@@ -122,11 +122,17 @@ is_refused(test_key('es256_pkcs8') . test_key('certificate'), 'PEM block 2: a ce
 is_accepted(test_key('ec_parameters'), 'parameters before a key, as openssl ecparam writes them');
 
 # the first signs
-my $is_public = 'holds a public key, but the first key signs: put a private one first';
-is_refused(test_key("${_}_public"), $is_public, "$_ in PEM") for qw(rsa es256 es384 es512 eddsa);
-is_refused($public{$_}, $is_public, "$_ as a JWK") for sort keys %public;
-is_refused($set->($public{rsa}, test_key('es256')), $is_public, 'the first of a set');
-is_refused(test_key('es256', {key_ops => ['verify']}), $is_public, 'a private one that may only verify');
+sub is_public {
+    my ($text, $name) = @_;
+    my $key = 'api_token_key ' . write_key('public', $text) . ';';
+    is(mistake(test_nginx(location => "api_token; api_token_redis unix:/x; $key")), '"api_token" needs a key to sign with: '
+        . "the first of api_token_key is a public one, put a private one first in $keys/nginx.conf:5", "$name: nothing to sign with");
+    like(test_nginx(location => "auth_api_token r; api_token_redis unix:/x; $key"), qr/test is successful/, "$name: enough for a check");
+}
+is_public(test_key("${_}_public"), "$_ in PEM") for qw(rsa es256 es384 es512 eddsa);
+is_public($public{$_}, "$_ as a JWK") for sort keys %public;
+is_public($set->($public{rsa}, test_key('es256')), 'the first of a set');
+is_public(test_key('es256', {key_ops => ['verify']}), 'a private one that may only verify');
 is_accepted($set->(test_key('hs256'), values %public), 'public ones behind it');
 is_accepted(test_key('es256_pkcs8') . test_key('rsa_public'), 'a public block behind it');
 

@@ -77,3 +77,26 @@ sub {
     ok(until_true { !kill 0 => $worker }, 'the old worker is gone');
     isnt(worker(), $worker, 'a new one is there');
 }
+
+
+
+=== TEST 4: a worker that ends writes the last uses that wait
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used 1h')
+--- config eval
+(api('add_header X-Worker $pid always') =~ s/^ *api_token_(?:redis|key) .*\n//mgr) . 'location = /in { auth_api_token r; proxy_pass http://behind; }'
+--- steps eval
+sub {
+    until_heard(1);
+    my ($token, $details) = new_token();
+    my $key = 'api_token:{' . substr($account, 10, 6) . "}:token:$details->{id}";
+    is(ask('/in', $token)->{status}, 200, 'a use that is written at once');
+    ok(until_true { redis('HGET', $key, 'last_used_at') ne '' }, 'written');
+    my $first = redis('HGET', $key, 'last_used_at');
+    Time::HiRes::sleep(1.1);
+    is(ask('/in', $token)->{status}, 200, 'a use that waits for an hour');
+    is(redis('HGET', $key, 'last_used_at'), $first, 'not written yet');
+    my $worker = worker();
+    reload();
+    ok(until_true { !kill 0 => $worker }, 'the old worker goes');
+    ok(until_true { redis('HGET', $key, 'last_used_at') > $first }, 'it has written it');
+}

@@ -60,9 +60,6 @@ char* set_key(ngx_conf_t* cf, ngx_command_t*, void* conf)
     for (const auto& key : *keys) {
         if (has_kid(settings.verifying_keys(), key.kid()))
             return refuse(cf, ngx::view(path), "holds a key whose kid another key has: give each its own");
-        if (settings.keys->nelts == 0 && !key.can_sign())
-            return refuse(cf, ngx::view(path),
-                          "holds a public key, but the first key signs: put a private one first");
         auto** place = static_cast<const api_token::Key**>(ngx_array_push(settings.keys));
         if (!place)
             return static_cast<char*>(NGX_CONF_ERROR);

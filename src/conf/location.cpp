@@ -71,6 +71,9 @@ const char* missing(const http::Settings& settings)
         return "needs a Redis: add api_token_redis";
     if (serves_api && !settings.keys)
         return "needs a key to sign with: add api_token_key";
+    if (serves_api && !settings.signing_key().can_sign())
+        return "needs a key to sign with: the first of api_token_key is a public one, put a private one "
+               "first";
     if (!settings.keys && !settings.admin_keys && (asks_redis || settings.served == Served::keys))
         return "needs keys to verify with: add api_token_key";
     if (serves_api && settings.max_ttl && settings.ttl > settings.max_ttl)

@@ -80,6 +80,8 @@ void stop()
 {
     if (is_own())
         own->process = 0;
+    own = &unread;
+    all = nullptr;
 }
 
 void count_request(api_token::Operation operation, ngx_uint_t status)

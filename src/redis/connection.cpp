@@ -106,6 +106,8 @@ void Connection::start(ngx_log_t* log)
 
 void Connection::stop()
 {
+    if (state_ == State::ready)
+        redisAsyncHandleWrite(context_);
     if (state_ != State::idle)
         close("the worker ends");
     state_ = State::idle;

@@ -63,6 +63,7 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     void start(ngx_log_t* log);
+    /// Commands that were sent are written, if the socket takes them at once.
     void stop();
 
     /// Sends `command` and answers true, or false when Redis is away: then the command is not called.

@@ -11,11 +11,14 @@ namespace store {
 
 namespace {
 
-/// `record` holds account_id, status, expires_at.
+/// `record` holds account_id, status, expires_at, last_used_at, token_scope, environment_id.
 Standing standing_of(redis::Reply record, const api_token::Identity& identity)
 {
     auto status = api_token::parse_stored_status(record[1].text());
-    if (!status || record[0].text() != identity.account_id.view())
+    auto environment = identity.has_environment ? identity.environment_id.view() : std::string_view();
+    bool is_the_same = record[0].text() == identity.account_id.view() &&
+                       record[4].text() == name(identity.scope) && record[5].text() == environment;
+    if (!status || !is_the_same)
         return Standing::unknown;
     switch (*status) {
     case api_token::StoredStatus::revoked:
@@ -45,8 +48,10 @@ public:
 
 private:
     Inquiry(const api_token::Identity& identity, std::string_view key)
-        : token_id_(identity.token_id), words_{"HMGET",  key,          "account_id",
-                                               "status", "expires_at", "last_used_at"}
+        : token_id_(identity.token_id), words_{"HMGET",       key,
+                                               "account_id",  "status",
+                                               "expires_at",  "last_used_at",
+                                               "token_scope", "environment_id"}
     {
         ngx_queue_init(&asking_);
     }
@@ -62,7 +67,7 @@ private:
     ngx_queue_t asking_;
     api_token::Pfid token_id_;
     Moment asked_{};
-    std::array<std::string_view, 6> words_;
+    std::array<std::string_view, 8> words_;
 };
 
 Inquiry* Inquiry::find(ngx_queue_t* bucket, std::string_view token_id)

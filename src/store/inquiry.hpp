@@ -37,7 +37,7 @@ private:
 };
 
 /// Asks Redis of a presented token; co_await answers Result<Answer, redis::Failure>. A token that is of
-/// another account than it says is unknown.
+/// another account, scope or environment than it says is unknown.
 class Ask {
 public:
     Ask(ngx::Request& request, Store& store, const api_token::Identity& identity)

@@ -90,11 +90,8 @@ void Uses::stop()
 {
     if (timer_.timer_set)
         ngx_del_timer(&timer_);
-    while (!ngx_queue_empty(&waiting_)) {
-        auto* use = Use::of(ngx_queue_head(&waiting_));
-        ngx_queue_remove(&use->link);
-        ngx_free(use);
-    }
+    while (!ngx_queue_empty(&waiting_))
+        write_first();
 }
 
 void Uses::write_later(const api_token::Sha256& digest, const api_token::Identity& identity, time_t delay)
@@ -126,17 +123,19 @@ void Uses::write(std::string_view token_id, api_token::Seconds used_at)
     Touch::send(store_, token_id, used_at, log_);
 }
 
+void Uses::write_first()
+{
+    auto* use = Use::of(ngx_queue_head(&waiting_));
+    ngx_queue_remove(&use->link);
+    auto known = store_.cache() ? store_.cache()->take_use(use->digest) : 0;
+    write(use->token_id.view(), ngx_max(known, use->used_at));
+    ngx_free(use);
+}
+
 void Uses::flush()
 {
-    while (!ngx_queue_empty(&waiting_)) {
-        auto* use = Use::of(ngx_queue_head(&waiting_));
-        if (use->due > ngx_time())
-            break;
-        ngx_queue_remove(&use->link);
-        auto known = store_.cache() ? store_.cache()->take_use(use->digest) : 0;
-        write(use->token_id.view(), ngx_max(known, use->used_at));
-        ngx_free(use);
-    }
+    while (!ngx_queue_empty(&waiting_) && Use::of(ngx_queue_head(&waiting_))->due <= ngx_time())
+        write_first();
     if (!ngx_queue_empty(&waiting_))
         arm();
 }

@@ -13,11 +13,11 @@ class Store;
 class Uses {
 public:
     explicit Uses(Store& store);
-    ~Uses() { stop(); }
     Uses(const Uses&) = delete;
     Uses& operator=(const Uses&) = delete;
 
     void start(ngx_log_t* log) { log_ = timer_.log = log; }
+    /// Writes what is waiting, while the connection is there.
     void stop();
 
     /// Writes in `delay` seconds when the token was last used by then, as the cache knows it by its digest.
@@ -28,6 +28,7 @@ public:
 private:
     struct Use;
 
+    void write_first();
     void flush();
     void arm();
 
