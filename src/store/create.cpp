@@ -10,6 +10,7 @@ namespace {
 // ARGV: id, inserted_at, expires_at, end of the record, what was asked for, account_id, token_scope, then
 // those
 //       fields that may be null, and their values
+// What may be of another type comes first: an error that Redis meets leaves what was written before.
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
 // when the key was used for something else, "deleted" when its token is gone.
 const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
@@ -20,16 +21,16 @@ const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
     local fields = record(string.sub(KEYS[1], 1, -33) .. id)
     return fields[1] and {id, fields} or 'deleted'
   end
-  redis.call('SET', KEYS[5], ARGV[1] .. ARGV[5], 'EX', 86400)
 end
 if redis.call('ZCOUNT', KEYS[3], '-inf', ARGV[2]) > 0 then)lua", lua_drop, lua_forget, R"lua(
   forget({KEYS[2], KEYS[3], KEYS[4]}, string.sub(KEYS[1], 1, -33), ARGV[2], 100)
 end
+redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 redis.call('HSET', KEYS[1], 'account_id', ARGV[6], 'token_scope', ARGV[7], 'status', 'active',
   'inserted_at', ARGV[2], 'updated_at', ARGV[2], 'expires_at', ARGV[3], unpack(ARGV, 8))
 redis.call('EXPIREAT', KEYS[1], ARGV[4])
-redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
-redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
+if KEYS[5] then redis.call('SET', KEYS[5], ARGV[1] .. ARGV[5], 'EX', 86400) end
 return 1
 )lua"};
 
