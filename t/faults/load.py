@@ -1,0 +1,133 @@
+"""Requests at a steady rate, and whether what they are answered agrees with what was answered before."""
+
+import collections
+import random
+import threading
+import time
+import uuid
+
+from harness import ACCOUNT, MARGIN, TIMEOUT, eventually
+
+# a pause before nginx connects again is up to 1.2 s long
+RECONNECTED = 1.2 + MARGIN
+
+
+class Load:
+    """Creates, checks and revokes. While `may_be_away`, Redis may be away."""
+
+    def __init__(self, nginx, rate=200, threads=8, may_be_away=False):
+        self.nginx, self.rate, self.may_be_away = nginx, rate, may_be_away
+        # what a request may take: a script that Redis does not know is asked for twice
+        self.longest = 2 * TIMEOUT + MARGIN
+        self.statuses, self.wrong, self.slowest = collections.Counter(), [], 0
+        self.may_be_lost = 0
+        # (id, token): acknowledged, and no revocation of it was sent
+        self.active, self.revoked, self.acknowledged = [], [], set()
+        # ids whose revocation was sent; those where it is not known whether it was done
+        self.revoking, self.doubtful = set(), set()
+        self.unanswered_keys = []
+        self.lock, self.stopping = threading.Lock(), threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=[threads / rate], daemon=True) for _ in range(threads)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+    def run(self, pause):
+        next_at = time.monotonic() + random.random() * pause
+        while not self.stopping.is_set():
+            random.choices([self.create, self.check, self.revoke, self.check_revoked], [3, 10, 1, 3])[0]()
+            next_at = max(next_at + pause, time.monotonic() - 1)
+            self.stopping.wait(max(0, next_at - time.monotonic()))
+
+    def note(self, what, answer, wanted):
+        """Whether it is the answer that is wanted; any other than that Redis is away is wrong."""
+        with self.lock:
+            self.statuses[f'{what} {answer.status}'] += 1
+            self.slowest = max(self.slowest, answer.seconds)
+            lost = answer.status == 0
+            self.may_be_lost -= lost
+            away = answer.status == 503 and self.may_be_away and answer.headers.get('Retry-After') == '1'
+            if answer.seconds > self.longest:
+                self.wrong.append(f'{what}: {answer.status} after {answer.seconds:.2f} s')
+            if answer.status not in wanted and not away and not (lost and self.may_be_lost >= 0):
+                self.wrong.append(f'{what}: {answer.status} {answer.content[:200]}')
+        return answer.status in wanted
+
+    def create(self):
+        """A create that is not answered is repeated, so that what is stored is what was acknowledged."""
+        with self.lock:
+            key = self.unanswered_keys.pop() if self.unanswered_keys else uuid.uuid4().hex
+        answer = self.nginx.create(key)
+        if not self.note('create', answer, [200]):
+            self.unanswered_keys.append(key)
+            return answer
+        details, token = answer.json()['details'], answer.json()['token']
+        if details['account_id'] != ACCOUNT or details['status'] != 'active':
+            self.wrong.append(f'create: {details}')
+        self.acknowledged.add(details['id'])
+        self.active.append((details['id'], token))
+        return answer
+
+    def until_created(self, status):
+        """Creates until that is the answer, and answers how long that took."""
+        return eventually(lambda: self.create().status == status, f'a create is answered {status}', RECONNECTED)
+
+    def new_token(self):
+        """One that the load leaves alone."""
+        id, token = self.nginx.new_token()
+        self.acknowledged.add(id)
+        return id, token
+
+    def check(self):
+        if not self.active:
+            return
+        id, token = random.choice(self.active)
+        answer = self.nginx.check(token)
+        self.note('check', answer, [200, 401] if id in self.revoking else [200])
+
+    def revoke(self):
+        with self.lock:
+            if len(self.active) < 20:
+                return
+            place = random.randrange(len(self.active))
+            self.active[place], self.active[-1] = self.active[-1], self.active[place]
+            id, token = self.active.pop()
+            self.revoking.add(id)
+        if self.note('revoke', self.nginx.act(id, 'revoke'), [200]):
+            self.revoked.append((id, token))
+        else:
+            self.doubtful.add(id)
+
+    def check_revoked(self):
+        if self.revoked:
+            id, token = random.choice(self.revoked)
+            self.note('check of a revoked one', self.nginx.check(token), [401])
+
+    def settle(self):
+        """Repeats the creates that were not answered, while nothing else goes on."""
+        for _ in range(len(self.unanswered_keys)):
+            self.create()
+
+    def verify(self, case, redis):
+        """What was answered against what is stored."""
+        self.settle()
+        stored = redis.stored()
+        revoked = {id for id, _ in self.revoked}
+        case.tell(f'{dict(sorted(self.statuses.items()))}, slowest {self.slowest:.2f} s, '
+                  f'{len(self.acknowledged)} acknowledged, {len(stored)} stored, {len(revoked)} revoked')
+        case.assertEqual(self.wrong[:10], [], f'{len(self.wrong)} wrong answers')
+        case.assertEqual(set(stored), self.acknowledged)
+        for order in ('inserted_at', 'expires_at'):
+            case.assertEqual(redis.order(order), self.acknowledged, order)
+        for id, status in stored.items():
+            if id not in self.doubtful:
+                case.assertEqual(status, 'revoked' if id in revoked else 'active', id)
+        for id, token in self.active + self.revoked:
+            case.assertEqual(self.nginx.check(token).status, 401 if id in revoked else 200, id)
