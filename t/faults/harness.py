@@ -1,6 +1,7 @@
 """A Redis, a proxy before it and nginx with the module, in a folder of their own."""
 
 import base64
+import collections
 import contextlib
 import http.client
 import json
@@ -120,8 +121,12 @@ class Redis:
 
 # ---- between nginx and Redis
 
+class Cut(Exception):
+    """Ends the connection."""
+
+
 class Exchange(typing.NamedTuple):
-    """A command of nginx that waits for its reply. EOFError ends the connection."""
+    """A command of nginx that waits for its reply."""
     words: list
     ask: typing.Callable    # has Redis answer it
     send: typing.Callable   # to nginx
@@ -151,7 +156,7 @@ class Proxy:
 
     def serve(self, client):
         self.clients.add(client)
-        with contextlib.suppress(OSError, EOFError, ValueError), socket.socket(socket.AF_UNIX) as redis:
+        with contextlib.suppress(OSError, EOFError, ValueError, Cut), socket.socket(socket.AF_UNIX) as redis:
             redis.connect(self.redis.socket)
             self.answer(client, redis)
         self.clients.discard(client)
@@ -207,17 +212,18 @@ class Proxy:
 
 CONFIGURATION = '''load_module {module};
 {user}
+{main}
 daemon off;
 worker_processes {workers};
 pid nginx.pid;
-error_log error.log notice;
+error_log error.log info;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     api_token_redis unix:{redis} timeout={timeout}ms;
     api_token_cache zone=tokens:1m;
-    api_token_last_used 1s;
+    api_token_last_used {last_used};
 {keys}
     server {{
         listen unix:{socket} backlog=1024;
@@ -269,7 +275,7 @@ class Connection(http.client.HTTPConnection):
 
 
 class Nginx:
-    def __init__(self, folder, redis, workers=2):
+    def __init__(self, folder, redis, key, workers=2, last_used='1s', main=''):
         self.folder, self.port, self.process = folder, free_port(), None
         self.socket = str(folder / 'nginx.sock')
         self.expected = []
@@ -277,8 +283,8 @@ class Nginx:
         (folder / 'html/in').write_text('in')
         self.values = {
             'module': MODULE, 'user': 'user root;' if os.getuid() == 0 else '', 'workers': workers, 'redis': redis,
-            'timeout': int(TIMEOUT * 1000), 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
-        self.configure([new_key('first')])
+            'main': main, 'last_used': last_used, 'timeout': int(TIMEOUT * 1000), 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
+        self.configure([key])
 
     def configure(self, keys):
         """The texts of key files, the first of which signs."""
@@ -368,6 +374,16 @@ def descriptors(pid):
     return len(os.listdir(f'/proc/{pid}/fd'))
 
 
+def idle_descriptors(nginx):
+    """How many each process has, once those of clients are closed."""
+    counts = collections.defaultdict(list)
+    for _ in range(20):
+        for pid in [nginx.process.pid, *nginx.workers()]:
+            counts[pid].append(descriptors(pid))
+        time.sleep(0.01)
+    return sorted(min(seen) for seen in counts.values())
+
+
 def anonymous_memory(pid):
     """In KiB."""
     text = pathlib.Path(f'/proc/{pid}/status').read_text()
@@ -375,12 +391,13 @@ def anonymous_memory(pid):
 
 
 class Case(unittest.TestCase):
-    """Each test has a Redis of its own."""
+    """Each test has a Redis of its own, and a key for all its nginx."""
 
     redis_options = ()
 
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='api-token-')))
+        self.key = new_key('first')
         self.redis = Redis(self.folder, *self.redis_options)
         self.redis.start()
         self.addCleanup(self.redis.end)
@@ -389,7 +406,7 @@ class Case(unittest.TestCase):
 
     def start_nginx(self, redis=None, name='nginx', **values):
         """Over the test's Redis, or over what listens on another socket."""
-        nginx = Nginx(self.folder / name, redis or self.redis.socket, **values)
+        nginx = Nginx(self.folder / name, redis or self.redis.socket, self.key, **values)
         self.addCleanup(nginx.end)
         before = self.redis.listeners()
         nginx.start()
