@@ -97,12 +97,22 @@ run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$
 test-nginx: $(BUILD)/$(NAME).so $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
 	@$(call run_nginx,/usr/sbin/nginx,$<,$(BUILD)/t)
 
-## test            test-unit and test-nginx
+## test-faults     t/faults/*_test.py: a Redis that fails, clients that leave, reloads and key rotation, under load
+##                 FAULTS=x_test.py: only this; FAULTS_MINUTES, FAULTS_RELOADS, FAULTS_RATE: longer and more
+FAULTS ?= *_test.py
+# $(1): nginx, $(2): the module
+run_faults = TEST_NGINX_BINARY=$(1) MODULE=$(2) tools/alone.sh python3 -B -m unittest discover -s t/faults -p '$(FAULTS)'
+
+.PHONY: test-faults
+test-faults: $(BUILD)/$(NAME).so | deps-run deps-test
+	@$(call run_faults,/usr/sbin/nginx,$<)
+
+## test            test-unit, test-nginx and test-faults
 .PHONY: test
-test: test-unit test-nginx
+test: test-unit test-nginx test-faults
 
 ## test-asan       the same with AddressSanitizer and UBSan, in an nginx built with them
-##                 (parts: test-asan-unit, test-asan-nginx)
+##                 (parts: test-asan-unit, test-asan-nginx, test-asan-faults)
 ASAN := $(BUILD)/asan
 ASAN_CONFIGURE = --with-cc-opt="-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address -DNGX_DEBUG_PALLOC=1 \
 	-Wno-error=maybe-uninitialized" --with-ld-opt="-fsanitize=address,undefined -Wl,-z,nodelete" "$${NGX_CONF_FLAGS[@]}"
@@ -123,25 +133,32 @@ asan-module: build/asan/source/configure
 	+@$(inner_make) -f $(ASAN)/module/Makefile -C $(ASAN)/source modules \
 		CXX_EXTRA="-D_GLIBCXX_ASSERTIONS -fsanitize=undefined -fno-sanitize-recover=undefined"
 
-.PHONY: test-asan test-asan-unit test-asan-nginx
-test-asan: test-asan-unit test-asan-nginx
+.PHONY: test-asan test-asan-unit test-asan-nginx test-asan-faults
+test-asan: test-asan-unit test-asan-nginx test-asan-faults
 
 test-asan-unit: | deps-build deps-test
 	$(call build_unit,build/unit-asan)
 	@export UBSAN_OPTIONS=print_stacktrace=1; $(call run_unit,build/unit-asan)
 
-# nginx starts a worker again and exits with 0 after a report: what counts is that there is none
-test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
-	@rm -rf $(ASAN)/reports; mkdir -p $(ASAN)/reports
+# $(1): a command. nginx starts a worker again and exits with 0 after a report: what counts is that there is none
+define run_sanitised
+	@rm -rf $(ASAN)/reports/$@; mkdir -p $(ASAN)/reports/$@
 	@printf 'leak:%s\n' ngx_event_process_init ngx_regex_malloc >$(ASAN)/leaks
-	@export ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0:handle_abort=1:log_path=$(ASAN)/reports/asan; \
-	export UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/reports/ubsan; \
+	@export ASAN_OPTIONS=detect_leaks=1:detect_odr_violation=0:handle_abort=1:log_path=$(ASAN)/reports/$@/asan; \
+	export UBSAN_OPTIONS=print_stacktrace=1:log_path=$(ASAN)/reports/$@/ubsan; \
 	export LSAN_OPTIONS=suppressions=$(ASAN)/leaks:print_suppressions=0; \
-	status=0; $(call run_nginx,$(ASAN)/nginx/nginx,$(ASAN)/module/$(NAME).so,$(ASAN)/t) || status=$$?; \
-	for report in $(ASAN)/reports/*; do \
+	status=0; $(1) || status=$$?; \
+	for report in $(ASAN)/reports/$@/*; do \
 		[ -e "$$report" ] || continue; \
 		echo "== $$report" >&2; head -n 60 "$$report" >&2; status=1; \
 	done; exit $$status
+endef
+
+test-asan-nginx: build/asan/nginx/nginx asan-module $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
+	$(call run_sanitised,$(call run_nginx,$(ASAN)/nginx/nginx,$(ASAN)/module/$(NAME).so,$(ASAN)/t))
+
+test-asan-faults: build/asan/nginx/nginx asan-module | deps-run deps-test
+	$(call run_sanitised,$(call run_faults,$(ASAN)/nginx/nginx,$(ASAN)/module/$(NAME).so))
 
 ## test-docs       docs/openapi.yaml: a valid description, and its examples against an nginx; needs npm's registry;
 ##                 the metrics and docs/alerts.yml by promtool
