@@ -6,14 +6,12 @@ import signal
 import time
 import unittest
 
-from harness import Case, anonymous_memory, eventually, idle_descriptors
+from harness import GROWTH, Case, anonymous_memory, eventually, idle_descriptors
 from load import RECONNECTED, Load
 
 SECONDS = 60 * float(os.environ.get('FAULTS_MINUTES', 1))
 RATE = int(os.environ.get('FAULTS_RATE', 200))
 RELOAD_EVERY = 15
-# KiB that the master or a worker may grow
-GROWTH = 1024
 
 
 class Mixed(Case):
