@@ -30,7 +30,10 @@ def read_answer(stream):
 class Clients(Case):
     def setUp(self):
         super().setUp()
-        self.nginx = self.start_nginx(self.proxy.socket)
+        self.begin('nginx', TIMEOUT)
+
+    def begin(self, name, timeout):
+        self.nginx = self.start_nginx(self.behind_proxy, name, timeout=timeout)
         self.load = Load(self.nginx)
         self.token_id, self.token = self.load.new_token()
         self.load.check()
@@ -68,51 +71,6 @@ class Clients(Case):
         self.assertGreater(self.count_left(), 20)
         self.load.verify(self, self.redis)
 
-    def leave_in_mid_wait(self, held_for):
-        """Some leave, and one of each kind stays, while replies are held back."""
-        gate, (id, token), (other, _) = threading.Event(), self.load.new_token(), self.load.new_token()
-
-        def hold(exchange):
-            reply = exchange.ask()
-            gate.wait()
-            exchange.send(reply)
-        self.proxy.fault = hold
-        requests = [request('POST', API, CREATE), request('GET', '/in', token=token), request('GET', API),
-                    request('GET', f'{API}/{id}'), request('POST', f'{API}/{other}/suspend')]
-        clients = [self.connect() for _ in range(30)]
-        for number, client in enumerate(clients):
-            client.sendall(requests[number % 5])
-        time.sleep(0.1)
-        for number, client in enumerate(clients[5:]):
-            self.leave(client, number % 2)
-        time.sleep(held_for)
-        gate.set()
-        self.proxy.fault = pass_on
-        answers = [read_answer(client.makefile('rb')) for client in clients[:5]]
-        for client in clients[:5]:
-            client.close()
-        return answers
-
-    def test_leave_in_mid_wait(self):
-        for _ in range(8):
-            answers = self.leave_in_mid_wait(0.1)
-            for (status, body), text in zip(answers, [ACCOUNT, 'in', '"pagination"', '"active"']):
-                self.assertEqual(status, 200)
-                self.assertIn(text.encode(), body)
-            self.assertIn(answers[4][0], [200, 409])
-        self.tell(f'8 times 25 clients left, of 5 with a check each {self.count_left()} were seen to')
-        self.assertGreater(self.count_left(), 20)
-        self.is_as_before()
-        self.assertLess(self.load.acknowledged, set(self.redis.stored()))
-
-    def test_leave_in_mid_wait_for_nothing(self):
-        """Replies come later than the timeout."""
-        for _ in range(3):
-            for status, _ in self.leave_in_mid_wait(TIMEOUT + 0.2):
-                self.assertEqual(status, 503)
-            eventually(lambda: self.load.create().status == 200, 'served again', 1.2 + MARGIN)
-        self.assertGreater(self.count_left(), 5)
-
     def test_byte_by_byte(self):
         other, _ = self.load.new_token()
         cases = [(request('POST', API, CREATE), 200, b'"token"'), (request('GET', '/in', token=self.token), 200, b'in'),
@@ -148,6 +106,52 @@ class Clients(Case):
             stream.close()
             self.leave(client, number % 2)
         self.is_as_before()
+
+    def leave_in_mid_wait(self, held_for):
+        """Some leave, and one of each kind stays, while replies are held back."""
+        gate, (id, token), (other, _) = threading.Event(), self.load.new_token(), self.load.new_token()
+
+        def hold(exchange):
+            reply = exchange.ask()
+            gate.wait()
+            exchange.send(reply)
+        self.proxy.fault = hold
+        requests = [request('POST', API, CREATE), request('GET', '/in', token=token), request('GET', API),
+                    request('GET', f'{API}/{id}'), request('POST', f'{API}/{other}/suspend')]
+        clients = [self.connect() for _ in range(30)]
+        for number, client in enumerate(clients):
+            client.sendall(requests[number % 5])
+        time.sleep(0.1)
+        for number, client in enumerate(clients[5:]):
+            self.leave(client, number % 2)
+        time.sleep(held_for)
+        gate.set()
+        self.proxy.fault = pass_on
+        answers = [read_answer(client.makefile('rb')) for client in clients[:5]]
+        for client in clients[:5]:
+            client.close()
+        return answers
+
+    def test_leave_in_mid_wait(self):
+        self.begin('patient', 10 * TIMEOUT)
+        for _ in range(8):
+            answers = self.leave_in_mid_wait(0.1)
+            for (status, body), text in zip(answers, [ACCOUNT, 'in', '"pagination"', '"active"']):
+                self.assertEqual(status, 200)
+                self.assertIn(text.encode(), body)
+            self.assertIn(answers[4][0], [200, 409])
+        self.tell(f'8 times 25 clients left, of 5 with a check each {self.count_left()} were seen to')
+        self.assertGreater(self.count_left(), 20)
+        self.is_as_before()
+        self.assertLess(self.load.acknowledged, set(self.redis.stored()))
+
+    def test_leave_in_mid_wait_for_nothing(self):
+        """Replies come later than the timeout."""
+        for _ in range(3):
+            for status, _ in self.leave_in_mid_wait(TIMEOUT + 0.2):
+                self.assertEqual(status, 503)
+            eventually(lambda: self.load.create().status == 200, 'served again', 1.2 + MARGIN)
+        self.assertGreater(self.count_left(), 5)
 
 
 if __name__ == '__main__':

@@ -138,16 +138,18 @@ def pass_on(exchange):
     exchange.send(exchange.ask())
 
 
-class Proxy:
-    """`fault` serves nginx's commands, one at a time; `hear` is given what a subscriber is told, and answers that."""
+def hear_all(subscriber, data):
+    return data
 
-    def __init__(self, folder, redis):
-        self.redis, self.socket = redis, str(folder / 'proxy.sock')
-        self.fault, self.hear, self.admit = pass_on, lambda data: data, lambda words: None
+
+class Proxy:
+    """`fault` serves nginx's commands, one at a time; `hear` is given what a subscriber is told, and answers what it hears;
+    `admit` is told of each command first."""
+
+    def __init__(self, redis, listener):
+        self.redis, self.listener = redis, listener
+        self.fault, self.hear, self.admit = pass_on, hear_all, lambda words: None
         self.clients, self.subscribers = set(), set()
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.socket)
-        self.listener.listen(128)
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -183,7 +185,7 @@ class Proxy:
         self.subscribers.add(client)
         redis.sendall(wire)
         threading.Thread(target=self.pump, args=[client, redis, lambda data: data], daemon=True).start()
-        self.pump(redis, client, lambda data: self.hear(data))
+        self.pump(redis, client, lambda data: self.hear(client, data))
 
     @staticmethod
     def pump(source, target, change):
@@ -223,7 +225,7 @@ events {{ worker_connections 1024; }}
 http {{
     access_log off;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    api_token_redis unix:{redis} timeout={timeout}ms;
+    api_token_redis {redis} timeout={timeout}ms;
     api_token_cache zone=tokens:1m;
     api_token_last_used {last_used};
 {keys}
@@ -277,7 +279,7 @@ class Connection(http.client.HTTPConnection):
 
 
 class Nginx:
-    def __init__(self, folder, redis, key, workers=2, last_used='1s', main=''):
+    def __init__(self, folder, redis, key, workers=2, last_used='1s', main='', timeout=TIMEOUT):
         self.folder, self.port, self.process = folder, free_port(), None
         self.socket = str(folder / 'nginx.sock')
         self.expected = []
@@ -285,7 +287,7 @@ class Nginx:
         (folder / 'html/in').write_text('in')
         self.values = {
             'module': MODULE, 'user': 'user root;' if os.getuid() == 0 else '', 'workers': workers, 'redis': redis,
-            'main': main, 'last_used': last_used, 'timeout': int(TIMEOUT * 1000), 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
+            'main': main, 'last_used': last_used, 'timeout': int(timeout * 1000), 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
         self.configure([key])
 
     def configure(self, keys):
@@ -403,15 +405,27 @@ class Case(unittest.TestCase):
         self.redis = Redis(self.folder, *self.redis_options)
         self.redis.start()
         self.addCleanup(self.redis.end)
-        self.proxy = Proxy(self.folder, self.redis)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.folder / 'proxy.sock'))
+        listener.listen(128)
+        self.start_proxy(listener)
+        self.behind_proxy = f'unix:{self.folder}/proxy.sock'
+
+    def start_proxy(self, listener):
+        self.proxy = Proxy(self.redis, listener)
         self.addCleanup(self.proxy.end)
 
-    def start_nginx(self, redis=None, name='nginx', **values):
-        """Over the test's Redis, or over what listens on another socket."""
-        nginx = Nginx(self.folder / name, redis or self.redis.socket, self.key, **values)
+    def new_nginx(self, redis=None, name='nginx', **values):
+        """Over the test's Redis, or over another address."""
+        nginx = Nginx(self.folder / name, redis or 'unix:' + self.redis.socket, self.key, **values)
         self.addCleanup(nginx.end)
-        before = self.redis.listeners()
         nginx.start()
+        return nginx
+
+    def start_nginx(self, *where, **values):
+        """One that hears of revocations."""
+        before = self.redis.listeners()
+        nginx = self.new_nginx(*where, **values)
         eventually(lambda: self.redis.listeners() == before + nginx.values['workers'], 'nginx listens')
         return nginx
 

@@ -75,9 +75,9 @@ class Process(Faults):
     def test_slow(self):
         with Load(self.nginx, may_be_away=True) as load:
             time.sleep(0.3)
-            self.redis('CLIENT', 'PAUSE', 200, 'ALL')
+            self.redis('CLIENT', 'PAUSE', 100, 'ALL')
             self.assertEqual(load.create().status, 200)
-            self.assertGreater(load.slowest, 0.1)
+            self.assertGreater(load.slowest, 0.05)
             self.redis('CLIENT', 'PAUSE', 1000, 'ALL')
             load.until_created(503)
             time.sleep(1)

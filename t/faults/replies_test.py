@@ -1,11 +1,14 @@
 """A connection to Redis that delays, cuts, spoils or invents what comes over it, under load."""
 
+import socket
 import time
 import unittest
 
-from harness import ACCOUNT, API, Case, MARGIN, TIMEOUT, Cut, eventually, pass_on
+from harness import ACCOUNT, API, Case, MARGIN, TIMEOUT, Cut, eventually, hear_all, pass_on
 from load import RECONNECTED, Load
 
+# seconds: of a message to come through, and of a silence to be noticed
+HEARD, SILENCE = 0.5, 1 + MARGIN
 ERRORS = ['LOADING Redis is loading the dataset in memory', 'OOM command not allowed', 'READONLY read only replica',
           'BUSY Redis is busy', 'NOAUTH Authentication required.', 'MASTERDOWN Link with MASTER is down',
           'CLUSTERDOWN The cluster is down', 'MISCONF Errors writing to the AOF file']
@@ -63,11 +66,11 @@ def delay(seconds):
 class Replies(Case):
     def setUp(self):
         super().setUp()
-        self.nginx = self.start_nginx(self.proxy.socket)
+        self.nginx = self.start_nginx(self.behind_proxy)
 
-    def under_load(self, faults, unavailable):
+    def under_load(self, faults, unavailable, rate=200):
         """Each of these for a while; whether something is answered 503 meanwhile."""
-        with Load(self.nginx, may_be_away=unavailable) as load:
+        with Load(self.nginx, rate, may_be_away=unavailable) as load:
             for name, fault in faults.items():
                 before = load.statuses['create 503']
                 self.proxy.fault = fault
@@ -88,11 +91,11 @@ class Replies(Case):
         self.under_load({fault.__name__: fault for fault in faults} | {'late': delay(TIMEOUT + 0.3)}, True)
 
     def test_whole(self):
-        self.under_load({'byte by byte': byte_by_byte, 'a little late': delay(0.01)}, False)
+        self.under_load({'byte by byte': byte_by_byte, 'a little late': delay(0.01)}, False, 60)
 
     def test_unsolicited(self):
         """With a reply, and with nobody who waits for one. More than one command under way would be mixed up."""
-        self.nginx = self.start_nginx(self.proxy.socket, 'alone', workers=1, last_used='off')
+        self.nginx = self.start_nginx(self.behind_proxy, 'alone', workers=1, last_used='off')
         _, token = self.nginx.new_token()
         extra = [b':1\r\n', b'+OK\r\n', b'$3\r\nabc\r\n', b'*2\r\n:1\r\n:2\r\n', b'-ERR told to nobody\r\n', b'$100\r\n', b'\x00']
         for data in extra:
@@ -109,13 +112,35 @@ class Replies(Case):
             eventually(lambda: self.nginx.check(token).status == 200, 'let in', RECONNECTED)
         self.assertIn('it sent a reply that nobody asked for', self.nginx.log())
 
+    def test_connection_that_hangs(self):
+        """Nobody accepts it: what waits is answered all the same, and it is tried again."""
+        listener = socket.socket()
+        listener.bind(('127.0.0.1', 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        nginx = self.new_nginx(f'redis://127.0.0.1:{listener.getsockname()[1]}', 'hanging')
+        with Load(nginx, may_be_away=True) as load:
+            for _ in range(4):
+                self.assertEqual(load.create().status, 503)
+            self.assertLess(TIMEOUT / 2, load.slowest)
+            eventually(lambda: 'connecting took too long' in nginx.log(), 'it is given up')
+            for filler in fillers:
+                filler.close()
+            self.start_proxy(listener)
+            load.until_created(200)
+            time.sleep(0.5)
+        load.verify(self, self.redis)
+
 
 class Subscription(Case):
     """Revocations by one nginx while another, over the proxy, hears nothing or nonsense."""
 
     def setUp(self):
         super().setUp()
-        self.here, self.there = self.start_nginx(), self.start_nginx(self.proxy.socket, 'there')
+        self.here, self.there = self.start_nginx(), self.start_nginx(self.behind_proxy, 'there')
 
     def still_let_in(self, token):
         """For how long; at least 20 refusals end it."""
@@ -125,7 +150,7 @@ class Subscription(Case):
             answer = self.there.check(token)
             self.assertIn(answer.status, [200, 401, 503])
             last, refusals = (sent, 0) if answer.status == 200 else (last, refusals + 1)
-            self.assertLess(last, 3)
+            self.assertLess(last, SILENCE)
             time.sleep(0.01)
         return last
 
@@ -139,34 +164,42 @@ class Subscription(Case):
         seconds = self.still_let_in(token)
         self.tell(f'{what}: let in for {seconds:.3f} s')
         self.assertLess(seconds, longest)
-        self.proxy.hear = lambda data: data
+        self.proxy.hear = hear_all
         eventually(lambda: self.there.check(token).status == 401, 'known as revoked', RECONNECTED)
 
     def test_heard(self):
         for _ in range(3):
-            self.revoked(0.2, lambda: None, 'heard')
+            self.revoked(HEARD, lambda: None, 'heard')
 
     def test_cut(self):
         def cut_all():
             for subscriber in list(self.proxy.subscribers):
                 self.proxy.close(subscriber)
-        self.revoked(0.5, cut_all, 'cut')
+        self.revoked(HEARD, cut_all, 'cut')
 
     def test_silent(self):
         def silence():
-            self.proxy.hear = lambda data: b''
-        self.revoked(1.5, silence, 'silent')
+            self.proxy.hear = lambda *_: b''
+        self.revoked(SILENCE, silence, 'silent')
+
+    def test_cut_and_silent(self):
+        """One worker's subscription is cut and made again while the other's still counts, but hears nothing."""
+        def fault():
+            silent, lost = self.proxy.subscribers
+            self.proxy.hear = lambda subscriber, data: b'' if subscriber is silent else data
+            self.proxy.close(lost)
+        self.revoked(SILENCE, fault, 'cut and silent')
 
     def test_spoiled(self):
         for data in b'\x00garbage\r\n', b'*3\r\n$7\r\nmes', b'-ERR no\r\n', b':1\r\n', b'*3\r\n:1\r\n:2\r\n:3\r\n', b'*-1\r\n':
             def spoil():
-                self.proxy.hear = lambda _: data
-            self.revoked(1.5, spoil, data)
+                self.proxy.hear = lambda *_: data
+            self.revoked(SILENCE, spoil, data)
 
     def test_replaced_while_deaf(self):
         """A worker that dies, whose successor cannot listen before the token is revoked."""
         self.there.end()
-        self.there = self.start_nginx(self.proxy.socket, 'alone', workers=1)
+        self.there = self.start_nginx(self.behind_proxy, 'alone', workers=1)
         id, token = self.here.new_token()
         for _ in range(3):
             self.assertEqual(self.there.check(token).status, 200)
