@@ -182,6 +182,15 @@ class Subscription(Case):
             self.proxy.hear = lambda *_: b''
         self.revoked(SILENCE, silence, 'silent')
 
+    def test_own_revocation(self):
+        """It need not be heard."""
+        id, token = self.here.new_token()
+        for _ in range(6):
+            self.assertEqual(self.there.check(token).status, 200)
+        self.proxy.hear = lambda *_: b''
+        self.assertEqual(self.there.act(id, 'revoke').status, 200)
+        self.assertEqual(self.still_let_in(token), 0)
+
     def test_cut_and_silent(self):
         """One worker's subscription is cut and made again while the other's still counts, but hears nothing."""
         def fault():
