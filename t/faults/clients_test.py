@@ -30,10 +30,10 @@ def read_answer(stream):
 class Clients(Case):
     def setUp(self):
         super().setUp()
-        self.begin('nginx', TIMEOUT)
+        self.begin('nginx')
 
-    def begin(self, name, timeout):
-        self.nginx = self.start_nginx(self.behind_proxy, name, timeout=timeout)
+    def begin(self, name, **values):
+        self.nginx = self.start_nginx(self.behind_proxy, name, **values)
         self.load = Load(self.nginx)
         self.token_id, self.token = self.load.new_token()
         self.load.check()
@@ -133,7 +133,7 @@ class Clients(Case):
         return answers
 
     def test_leave_in_mid_wait(self):
-        self.begin('patient', 10 * TIMEOUT)
+        self.begin('patient', timeout='5s')
         for _ in range(8):
             answers = self.leave_in_mid_wait(0.1)
             for (status, body), text in zip(answers, [ACCOUNT, 'in', '"pagination"', '"active"']):

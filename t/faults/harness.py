@@ -225,7 +225,7 @@ events {{ worker_connections 1024; }}
 http {{
     access_log off;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    api_token_redis {redis} timeout={timeout}ms;
+    api_token_redis {redis} timeout={timeout} connect_timeout={connect_timeout};
     api_token_cache zone=tokens:1m;
     api_token_last_used {last_used};
 {keys}
@@ -279,15 +279,16 @@ class Connection(http.client.HTTPConnection):
 
 
 class Nginx:
-    def __init__(self, folder, redis, key, workers=2, last_used='1s', main='', timeout=TIMEOUT):
+    def __init__(self, folder, redis, key, **values):
         self.folder, self.port, self.process = folder, free_port(), None
         self.socket = str(folder / 'nginx.sock')
         self.expected = []
         (folder / 'html').mkdir(parents=True)
         (folder / 'html/in').write_text('in')
         self.values = {
-            'module': MODULE, 'user': 'user root;' if os.getuid() == 0 else '', 'workers': workers, 'redis': redis,
-            'main': main, 'last_used': last_used, 'timeout': int(timeout * 1000), 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
+            'module': MODULE, 'user': 'user root;' if os.getuid() == 0 else '', 'main': '', 'workers': 2, 'redis': redis,
+            'timeout': f'{int(1000 * TIMEOUT)}ms', 'connect_timeout': 1, 'last_used': '1s', 'socket': self.socket, 'port': self.port,
+            'api': API, 'account': ACCOUNT, **values}
         self.configure([key])
 
     def configure(self, keys):

@@ -49,7 +49,7 @@ class Reload(Case):
 
     def test_requests_that_a_worker_leaves_behind(self):
         """worker_shutdown_timeout ends them where they wait; their replies come later."""
-        nginx = self.start_nginx(self.behind_proxy, timeout=5, main='worker_shutdown_timeout 100ms;')
+        nginx = self.start_nginx(self.behind_proxy, timeout='5s', main='worker_shutdown_timeout 100ms;')
         load, gate = Load(nginx), threading.Event()
 
         def hold(exchange):
