@@ -94,7 +94,6 @@ class Process(Faults):
             self.redis.options += ('--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024')
             self.redis.start(wait=False)
             self.has_logged('answered: LOADING')
-            self.is_unavailable(load.create())
             eventually(self.redis.is_up, 'Redis has read its data')
             load.until_created(200)
         load.verify(self, self.redis)
