@@ -175,6 +175,17 @@ test-docs: $(BUILD)/$(NAME).so $(DOCS)/node_modules/.package-lock.json | deps-ru
 	@NODE_PATH=$(DOCS)/node_modules MODULE=$< tools/alone.sh node --test t/docs/*.test.js
 	@promtool test rules t/docs/alerts.test.yml
 
+## test-interop    t/interop: the libraries jose and @prefactor/pfid, fetched by npm, and this build
+INTEROP := t/interop/node_modules/.package-lock.json
+$(INTEROP): t/interop/package-lock.json
+	@command -v npm >/dev/null || tools/deps.sh node
+	cd $(<D) && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+.PHONY: test-interop
+test-interop: $(BUILD)/$(NAME).so $(INTEROP) | deps-run
+	@MODULE=$< tools/alone.sh node --test t/interop/*.test.mjs
+
 ## demo            tools/demo.sh with this build
 .PHONY: demo
 demo: $(BUILD)/$(NAME).so | deps-run
