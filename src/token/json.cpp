@@ -89,7 +89,7 @@ std::unique_ptr<char, JsonTextRelease> dump(const json_t* value)
 
 bool is_utf8(std::string_view text)
 {
-    return Json(json_stringn(text.data(), text.size())) != nullptr;
+    return text.empty() || Json(json_stringn(text.data(), text.size())) != nullptr;
 }
 
 std::string_view json_text(const json_t* value)

@@ -154,6 +154,15 @@ void null_for_an_empty_string(void**)
     assert_text(text, R"(null,"a")");
 }
 
+void utf8_alone(void**)
+{
+    assert_true(api_token::is_utf8("a\u00e9\u20ac\U0001f600"));
+    assert_true(api_token::is_utf8(""));
+    assert_true(api_token::is_utf8({}));
+    assert_false(api_token::is_utf8("a\xff"));
+    assert_false(api_token::is_utf8("\xc3"));
+}
+
 void overflow_at_each_place(void**)
 {
     const auto write = [](Writer& out) {
@@ -191,6 +200,7 @@ int main()
         cmocka_unit_test(bytes_beyond_ascii_are_kept),
         cmocka_unit_test(numbers),
         cmocka_unit_test(null_for_an_empty_string),
+        cmocka_unit_test(utf8_alone),
         cmocka_unit_test(overflow_at_each_place),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
