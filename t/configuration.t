@@ -47,6 +47,7 @@ api_token_redis unix:redis.sock;            => api_token_redis: "unix:redis.sock
 api_token_redis redis://;                   => api_token_redis: "redis://" no host
 api_token_redis redis:///3;                 => api_token_redis: "redis:///3" no host
 api_token_redis redis://:6379;              => api_token_redis: "redis://:6379" no host
+api_token_redis redis://unix:redis.sock;    => api_token_redis: "redis://unix:redis.sock" it names no host
 api_token_redis redis://127.0.0.1:x;        => api_token_redis: "redis://127.0.0.1:x" invalid port
 api_token_redis redis://127.0.0.1:70000;    => api_token_redis: "redis://127.0.0.1:70000" invalid port
 api_token_redis redis://no.such.host.invalid; => api_token_redis: "redis://no.such.host.invalid" host not found

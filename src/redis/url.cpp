@@ -16,7 +16,7 @@ const char* parse_tcp(ngx_conf_t* cf, std::string_view authority, Options& optio
     url.default_port = 6379;
     if (ngx_parse_url(cf->pool, &url) != NGX_OK)
         return url.err ? url.err : "its host cannot be resolved";
-    if (url.naddrs == 0 || url.uri.len)
+    if (url.naddrs == 0 || url.uri.len || url.addrs[0].sockaddr->sa_family == AF_UNIX)
         return "it names no host";
     auto text = ngx::allocate(cf->pool, NGX_SOCKADDR_STRLEN + 1);
     if (text.empty())
