@@ -186,6 +186,47 @@ $(INTEROP): t/interop/package-lock.json
 test-interop: $(BUILD)/$(NAME).so $(INTEROP) | deps-run
 	@MODULE=$< tools/alone.sh node --test t/interop/*.test.mjs
 
+## fuzz            t/fuzz by libFuzzer, each target for FUZZ_SECONDS=60 from t/fuzz/corpus and what earlier runs
+##                 found, in build/fuzz; FUZZ_TARGETS='jwt …': only these
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(patsubst t/fuzz/%.cpp,%,$(wildcard t/fuzz/*.cpp))
+FUZZ_FLAGS := -g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link -MMD -MP
+FUZZ_CXXFLAGS := $(FUZZ_FLAGS) -std=c++20 -Wall -Wextra -Werror -fno-exceptions -fno-rtti -Isrc
+FUZZ_OBJECTS := $(patsubst src/token/%.cpp,build/fuzz/token/%.o,$(wildcard src/token/*.cpp))
+# nginx's own sources that read a URL, with its headers, each allocation of a pool one of its own
+FUZZ_NGINX := core/ngx_inet core/ngx_string core/ngx_palloc core/ngx_array os/unix/ngx_alloc
+FUZZ_NGINX_OBJECTS := $(FUZZ_NGINX:%=build/fuzz/nginx/%.o)
+FUZZ_NGINX_FLAGS := -DNGX_DEBUG_PALLOC=1 -Ibuild/module \
+	$(addprefix -isystem$(NGX_DEV)/src/,core event event/modules os/unix http http/modules http/v2)
+
+build/fuzz/token/%.o: src/token/%.cpp Makefile | deps-build deps-fuzz
+	@mkdir -p $(@D)
+	clang++-14 $(FUZZ_CXXFLAGS) -c $< -o $@
+build/fuzz/redis/%.o: src/redis/%.cpp Makefile | $(BUILD)/$(NAME).so deps-fuzz
+	@mkdir -p $(@D)
+	clang++-14 $(FUZZ_CXXFLAGS) $(FUZZ_NGINX_FLAGS) -c $< -o $@
+build/fuzz/nginx/%.o: build/asan/source/configure Makefile | $(BUILD)/$(NAME).so deps-fuzz
+	@mkdir -p $(@D)
+	clang-14 $(FUZZ_FLAGS) $(FUZZ_NGINX_FLAGS) -c $(<D)/src/$*.c -o $@
+build/fuzz/redis_url.o: FUZZ_CXXFLAGS += $(FUZZ_NGINX_FLAGS)
+build/fuzz/redis_url.o: | $(BUILD)/$(NAME).so
+build/fuzz/%.o: t/fuzz/%.cpp Makefile | deps-build deps-fuzz
+	@mkdir -p $(@D)
+	clang++-14 $(FUZZ_CXXFLAGS) -c $< -o $@
+build/fuzz/redis_url: build/fuzz/redis_url.o build/fuzz/redis/url.o $(FUZZ_NGINX_OBJECTS)
+	clang++-14 $(SANITIZE) -fsanitize=fuzzer -Wl,--wrap=getaddrinfo $^ -o $@
+build/fuzz/token.a: $(FUZZ_OBJECTS)
+	ar rcs $@ $^
+build/fuzz/%: build/fuzz/%.o build/fuzz/token.a
+	clang++-14 $(SANITIZE) -fsanitize=fuzzer $^ -o $@ -ljansson -lcrypto
+.SECONDARY: $(FUZZ_TARGETS:%=build/fuzz/%.o) $(FUZZ_OBJECTS) $(FUZZ_NGINX_OBJECTS) build/fuzz/redis/url.o
+-include $(wildcard build/fuzz/*.d build/fuzz/*/*.d)
+
+.PHONY: fuzz
+fuzz: | deps-build deps-fuzz
+	+@$(inner_make) $(FUZZ_TARGETS:%=build/fuzz/%)
+	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P$$(nproc) -n1 tools/fuzz.sh $(FUZZ_SECONDS)
+
 ## demo            tools/demo.sh with this build
 .PHONY: demo
 demo: $(BUILD)/$(NAME).so | deps-run
@@ -210,7 +251,7 @@ install: $(BUILD)/$(NAME).so
 ## format          clang-format, in place
 .PHONY: format
 format: | deps-dev
-	clang-format-14 -i $$(find src t/unit -name '*.[ch]pp')
+	clang-format-14 -i $$(find src t/unit t/fuzz -name '*.[ch]pp')
 
 ## clean           removes build/
 .PHONY: clean
