@@ -253,10 +253,10 @@ install: $(BUILD)/$(NAME).so
 format: | deps-dev
 	clang-format-14 -i $$(find src t/unit t/fuzz -name '*.[ch]pp')
 
-## clean           removes build/
+## clean           removes build/ and what npm fetched
 .PHONY: clean
 clean:
-	rm -rf build
+	rm -rf build t/interop/node_modules
 
 .PHONY: help
 help:
