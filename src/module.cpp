@@ -135,6 +135,8 @@ ngx_int_t start_worker(ngx_cycle_t* cycle)
     auto* settings = settings_of(cycle);
     if (!settings || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
         return NGX_OK;
+    // nginx's clock stands since before the configuration was read, and timers are set by it
+    ngx_time_update();
     metrics::start(settings->metrics);
     for (auto* store : settings->stores())
         store->start(cycle->log, settings->cache);

@@ -208,3 +208,22 @@ sub {
 }
 --- error_log
 requests that need it are answered 503 until it is back
+
+
+
+=== TEST 6: a configuration that took seconds to read is no silence of Redis
+--- http_config eval: checks('api_token_cache zone=t:1m')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    my $slow = "$ENV{TEST_NGINX_KEYS}/slow";
+    POSIX::mkfifo($slow, 0600) or die "$slow: $!\n";
+    system "(sleep 1.5; : >'$slow') &";
+    my $file = "$ENV{TEST_NGINX_KEYS}/../nginx/logs/error.log";
+    unlink $file;
+    my (undef, $end) = second('api_token_cache zone=t:1m', "include $slow");
+    open my $log, '<', $file or die "error.log: $!\n";
+    my @told = grep { /revocations are not heard/ } <$log>;
+    is_deeply(\@told, [], 'it is heard from the start');
+    $end->();
+}
