@@ -39,8 +39,11 @@ inline std::string check_signature(const api_token::Key& key)
 inline void check_public_half(const api_token::Key& key, std::string_view signature)
 {
     const std::string jwk = key.public_jwk();
-    must(jwk.empty() == name(key.algorithm()).starts_with("HS"));
-    if (jwk.empty()) {
+    const auto algorithm = name(key.algorithm());
+    must(jwk.empty() == algorithm.starts_with("HS"));
+    // whether OpenSSL takes a modulus that is not of two primes is chance; one that signs is
+    const bool rsa = algorithm.starts_with("RS") || algorithm.starts_with("PS");
+    if (jwk.empty() || (rsa && signature.empty())) {
         return;
     }
     const auto keys = api_token::load_keys(jwk);
