@@ -107,6 +107,8 @@ my $same = 'has an api_token_key that is an api_token_admin_key too: its tokens 
 is_bad(qq("auth_api_token" $same), 5, 'one file', location => "auth_api_token r; api_token_admin_key $keys/hs256.jwk;");
 is_bad(qq("auth_api_token" $same), 5, 'another file, among others, from outside', http => "$http api_token_admin_key $keys/admin.jwk; api_token_admin_key $keys/both.json;", location => 'auth_api_token r;');
 is_bad(qq("auth_api_token" $same), 5, 'the public half', location => "auth_api_token r; api_token_key $keys/rsa.pem; api_token_admin_key $keys/public.pem;");
+is_bad(qq("auth_api_token" $same), 5, 'its point written another way', location => "auth_api_token r; api_token_key "
+    . write_key('es256.jwk', test_key('es256')) . '; api_token_admin_key ' . write_key('compressed.pem', test_key('ec_compressed_public')) . ';');
 is_bad(qq("api_token" $same), 5, 'of the API', location => "api_token; api_token_admin_key $keys/both.json;");
 is_good('keys of their own', location => "auth_api_token r; api_token_admin_key $keys/admin.jwk; api_token_admin_key $keys/rsa.pem;");
 

@@ -111,19 +111,6 @@ std::unique_ptr<Key::State> make_state(Algorithm algorithm, Pkey pkey, bool is_p
     }
 }
 
-/// Of the public half in DER (RFC 5280 §4.1, SubjectPublicKeyInfo).
-std::optional<Sha256> fingerprint_of(const EVP_PKEY* pkey)
-{
-    unsigned char* der = nullptr;
-    const int length = i2d_PUBKEY(pkey, &der);
-    if (length <= 0) {
-        return std::nullopt;
-    }
-    const auto digest = sha256({reinterpret_cast<char*>(der), static_cast<std::size_t>(length)});
-    OPENSSL_free(der);
-    return digest;
-}
-
 /// Of what the secret makes of a text that no token is.
 std::optional<Sha256> fingerprint_of(Key::State& hmac)
 {
@@ -184,8 +171,9 @@ Result<Key, std::string> make_public_key(Pkey pkey, bool is_private, KeyLabel la
     if (!error.empty()) {
         return error;
     }
-    const auto fingerprint = fingerprint_of(pkey.get());
     std::string members = public_members(pkey.get());
+    // RFC 7638: the encodings of OpenSSL differ by how the file wrote the point of an EC key
+    const auto fingerprint = sha256({"{", members, "}"});
     auto state = make_state(algorithm, std::move(pkey), is_private);
     if (state == nullptr || !fingerprint) {
         return std::string("OpenSSL does not offer ").append(name(algorithm));

@@ -386,6 +386,7 @@ void test_broken_files(void**)
 void assert_same_key(const Key& one, const Key& other)
 {
     assert_int_equal(static_cast<int>(one.algorithm()), static_cast<int>(other.algorithm()));
+    assert_true(one.fingerprint() == other.fingerprint());
     if (one.can_sign()) {
         assert_true(other.verify("text", sign(one, "text")));
     }
@@ -412,7 +413,9 @@ void test_pem_is_the_same_as_jwk(void**)
 void test_pem_files(void**)
 {
     assert_true(load_one(pem("ec_parameters")).can_sign());
-    assert_text(name(load_one(pem("ec_explicit")).algorithm()), "ES256");
+    const Key named = load_one(pem("ec_explicit"));
+    assert_text(name(named.algorithm()), "ES256");
+    assert_same_key(named, load_one(named.public_jwk()));
     assert_true(load_one("A key of ours\n\n" + pem("rsa_pkcs8") + "\nand so on").can_sign());
     std::string crlf;
     for (const char character : pem("es256_pkcs8")) {
