@@ -25,7 +25,8 @@ END {
 }
 
 sub replica { return `redis-cli -s $folder/redis.sock @_` =~ s/\n\z//r }
-sub waits { return 'api_token_redis unix:' . $ENV{TEST_NGINX_REDIS} . ' timeout=900ms ' . $_[0] }
+# WAIT takes a third of the timeout
+sub waits { return "api_token_redis unix:$ENV{TEST_NGINX_REDIS} $_[0] timeout=" . ($_[1] // '900ms') }
 
 sub is_not_confirmed {
     my ($answer, $name) = @_;
@@ -44,7 +45,7 @@ run_tests();
 __DATA__
 
 === TEST 1: what is acknowledged is with the replica
---- config eval: api(main::waits('wait=1'))
+--- config eval: api(main::waits('wait=1', '30s'))
 --- steps eval
 sub {
     my ($missing, @ids);
@@ -100,7 +101,7 @@ sub {
 
 
 === TEST 3: many at a time share a question
---- config eval: api(main::waits('wait=1'))
+--- config eval: api(main::waits('wait=1', '30s'))
 --- steps eval
 sub {
     my @clients = map { connect_to_nginx() } 1 .. 50;

@@ -40,7 +40,7 @@ Replication::Replication(redis::Connection& connection, unsigned replicas, ngx_m
 bool Replication::join(Replicated& waiting)
 {
     waiting.link_.join(&joined_);
-    if (!ngx_queue_empty(&asked_) || ask())
+    if (is_under_way_ || ask())
         return true;
     waiting.link_.leave();
     return false;
@@ -48,7 +48,8 @@ bool Replication::join(Replicated& waiting)
 
 bool Replication::ask()
 {
-    if (!connection_.send(*this))
+    is_under_way_ = connection_.send(*this);
+    if (!is_under_way_)
         return false;
     move_all(&joined_, &asked_);
     return true;
@@ -62,6 +63,7 @@ void Replication::answered(redis::Reply reply)
 /// Whoever is told may be gone, and others with it, so the queue is looked at anew each time.
 void Replication::tell(bool is_replicated)
 {
+    is_under_way_ = false;
     ngx_queue_t told;
     ngx_queue_init(&told);
     move_all(&asked_, &told);

@@ -40,6 +40,8 @@ private:
     /// Those whose writes the question under way is about, and those who came since.
     ngx_queue_t asked_;
     ngx_queue_t joined_;
+    /// Though those who asked may have gone.
+    bool is_under_way_ = false;
 };
 
 /// What was written before is with as many replicas as wait= asks for: co_await answers whether that is known
