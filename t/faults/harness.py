@@ -224,7 +224,8 @@ error_log error.log info;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    client_body_temp_path body; proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     api_token_redis {redis} timeout={timeout} connect_timeout={connect_timeout};
     api_token_cache zone=tokens:1m;
     api_token_last_used {last_used};
@@ -286,9 +287,9 @@ class Nginx:
         (folder / 'html').mkdir(parents=True)
         (folder / 'html/in').write_text('in')
         self.values = {
-            'module': MODULE, 'user': 'user root;' if os.getuid() == 0 else '', 'main': '', 'workers': 2, 'redis': redis,
-            'timeout': f'{int(1000 * TIMEOUT)}ms', 'connect_timeout': 1, 'last_used': '1s', 'socket': self.socket, 'port': self.port,
-            'api': API, 'account': ACCOUNT, **values}
+            'user': 'user root;' if os.getuid() == 0 else '', 'main': '', 'workers': 2,
+            'timeout': f'{int(1000 * TIMEOUT)}ms', 'connect_timeout': '1s', 'last_used': '1s', **values,
+            'module': MODULE, 'redis': redis, 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
         self.configure([key])
 
     def configure(self, keys):
@@ -320,9 +321,10 @@ class Nginx:
 
     def kill_worker(self):
         killed = min(self.workers())
-        self.expected += [rf'worker process {killed} exited on signal 9', rf'was locked by {killed}']
+        self.expected.append(rf'worker process {killed} exited on signal 9|was locked by {killed}\b')
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: killed not in self.workers() and len(self.workers()) == self.values['workers'], 'a new worker')
+        count = self.values['workers']
+        eventually(lambda: killed not in self.workers() and len(self.workers()) == count, 'a new worker')
 
     def log(self):
         return (self.folder / 'error.log').read_text(errors='replace')

@@ -44,7 +44,7 @@ class Mixed(Case):
                     reloads += 1
             time.sleep(RECONNECTED)
             memory.append(self.memory())
-        self.tell(f'{reloads} reloads; anonymous memory in KiB of the master and of a worker: {memory[0]}, at the end {memory[-1]}')
+        self.tell(f'{reloads} reloads; KiB of anonymous memory, of master and worker: {memory[0]}, at the end {memory[-1]}')
         load.verify(self, self.redis)
         eventually(lambda: idle_descriptors(self.nginx) == descriptors, 'descriptors as before')
         for first, last in zip(memory[0], memory[-1]):

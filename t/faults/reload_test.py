@@ -1,7 +1,6 @@
 """Reloads and dead workers under load."""
 
 import signal
-import socket
 import threading
 import time
 import unittest

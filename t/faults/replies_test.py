@@ -79,7 +79,7 @@ class Replies(Case):
                 time.sleep(0.4)
                 self.proxy.fault = pass_on
                 served_after = load.until_created(200)
-                self.tell(f'{name}: 503 {load.statuses["create 503"] - before} times, served {served_after:.2f} s later')
+                self.tell(f'{name}: {load.statuses["create 503"] - before} times 503, served {served_after:.2f} s later')
                 time.sleep(0.1)
         load.verify(self, self.redis)
 

@@ -23,7 +23,7 @@ def kid(token):
 
 
 class KeyLoad(Load):
-    """A token is valid while its key is `valid`, dead once it is `dead`; between, while a reload takes the key out, either."""
+    """A token is as its key: `valid`, `dead`, and either while a reload takes the key out."""
 
     def __init__(self, nginx, rate):
         super().__init__(nginx, rate)
@@ -112,7 +112,7 @@ class Rotation(Case):
                     load.bury(old[0])
                     old = new
                 memory.append(anonymous_memory(self.nginx.process.pid))
-        self.tell(f'{RELOADS} reloads; anonymous memory of the master {memory[0]} to {memory[-1]} KiB, at most {max(memory)}')
+        self.tell(f'{RELOADS} reloads; the master\'s anonymous memory {memory[0]} to {memory[-1]} KiB, at most {max(memory)}')
         self.assertGreater(load.statuses['check of a dead one 401'], RELOADS)
         for name, state in load.keys.items():
             if state == 'dead':
