@@ -67,12 +67,17 @@ ngx_int_t refuse(ngx_http_request_t* r, http::Presented& presented, Refusal refu
     return answer.status;
 }
 
+/// Whether the location asks for another scope.
+bool is_of_other_scope(ngx_int_t required_scope, const api_token::Identity& identity)
+{
+    return required_scope != NGX_CONF_UNSET && !identity.is_admin() &&
+           required_scope != static_cast<ngx_int_t>(identity.scope);
+}
+
+/// An identity is there only where nothing is held against the token.
 ngx_int_t decide(ngx_http_request_t* r, http::Presented& presented, Judgement judgement)
 {
-    const auto& settings = http::Settings::of(r);
-    bool is_other_scope = settings.required_scope != NGX_CONF_UNSET && !presented.identity.is_admin() &&
-                          settings.required_scope != static_cast<ngx_int_t>(presented.identity.scope);
-    if (!judgement && is_other_scope)
+    if (!judgement && is_of_other_scope(http::Settings::of(r).required_scope, presented.identity))
         judgement = Refusal::scope;
     auto& counted = metrics::worker();
     metrics::count(judgement ? counted.checks_refused[static_cast<std::size_t>(*judgement)]
