@@ -91,6 +91,18 @@ for my $directive ('auth_api_token r', 'api_token_last_used 1s', "api_token_admi
     is_bad(qq("$name" directive is not allowed here), 5, "$name in $_", location => "$_ { $directive; }") for 'limit_except GET', 'if ($args)';
 }
 
+for my $name (qw(api_token api_token_jwks api_token_introspect api_token_metrics)) {
+    is_good($name, location => "$name;");
+    is_bad(qq(invalid number of arguments in "$name" directive), 5, "$name with an argument", location => "$name on;");
+    is_bad(qq("$name" directive is duplicate), 5, "$name twice", location => "$name; $name;");
+    is_bad(qq("$name" directive is not allowed here), $_->[1], "$name in $_->[0]", $_->[0] => "$name;") for ['http', 3], ['server', 4];
+    is_bad(qq($_: "$name" stands in this location: give each a location of its own), 5, "$name and $_", location => "$name; $_;")
+        for grep { $_ ne $name } qw(api_token api_token_metrics);
+}
+is_bad('"api_token_jwks" needs keys to verify with: add api_token_key', 5, 'no keys to publish', http => "api_token_redis $store;", location => 'api_token_jwks;');
+is_good('a page of metrics needs neither Redis nor a key', http => '', location => 'api_token_metrics;');
+is_good('Redis is away', http => "api_token_redis redis://127.0.0.1:1; api_token_key $keys/hs256.jwk;", location => 'api_token;');
+
 # ---- directives that do not go together; the line is that of what needs them
 
 my %missing = (api_token_redis => 'needs a Redis: add api_token_redis', api_token_key => 'needs keys to verify with: add api_token_key');
