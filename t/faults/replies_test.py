@@ -209,6 +209,7 @@ class Subscription(Case):
     def test_replaced_while_deaf(self):
         """A worker that dies, whose successor cannot listen before the token is revoked."""
         self.there.end()
+        eventually(lambda: self.redis.listeners() == 2, 'nobody listens there')
         self.there = self.start_nginx(self.behind_proxy, 'alone', workers=1)
         id, token = self.here.new_token()
         for _ in range(3):
