@@ -141,7 +141,7 @@ sub {
         aud => [@kinds, 'HERE', ['x', 'y'], ['here', 1], [['here']], {here => 1}],
         token_scope => [@kinds, 'Account', 'environment', 'account environment', ['account']],
         environment_id => [grep { defined } @kinds, $environment],
-        exp => [@kinds, '9999999999', 1e300, 2**53 + 2, time - 1, [9999999999]],
+        exp => [@kinds, '9999999999', 1e300, 9007199254740994, time - 1, [9999999999]],
         nbf => [(grep { ref $_ || !/^-?[01]/ } grep { defined } @kinds), undef, '0', time + 3600, 1e300],
     );
     my @forged;
