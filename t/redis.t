@@ -319,6 +319,8 @@ it does not answer in time
 join '', map { api("api_token_redis unix:$ENV{TEST_NGINX_KEYS}/false.sock prefix=case$_: timeout=100ms") =~ s{location \S+}{location /$_}r } 0 .. 14
 --- steps eval
 sub {
+    # hiredis 1 reads a reply of any depth
+    my $deep = qx(ldd @{[$ENV{MODULE} || $ENV{TEST_NGINX_BINARY}]}) =~ /libhiredis\.so\.0\./ ? 503 : 500;
     my @cases = (
         ['-ERR unknown command' => "-ERR unknown command\r\n", 500],
         ['-LOADING'             => "-LOADING Redis is loading the dataset in memory\r\n", 503],
@@ -332,7 +334,7 @@ sub {
         ['no RESP'              => "HTTP/1.1 400 Bad Request\r\n\r\n", 503],
         ['a cut reply'          => "\$100\r\nabc", 503],
         ['two replies'          => ":1\r\n:1\r\n", 503],
-        ['a deep reply'         => "*1\r\n" x 20 . ":1\r\n", 503],
+        ['a deep reply'         => "*1\r\n" x 20 . ":1\r\n", $deep],
         ['an end'               => undef, 503],
         ['a long reply'         => "\$1000000\r\n" . 'x' x 1_000_000 . "\r\n", 500],
     );
