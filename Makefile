@@ -227,6 +227,13 @@ fuzz: | deps-build deps-fuzz
 	+@$(inner_make) $(FUZZ_TARGETS:%=build/fuzz/%)
 	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P$$(nproc) -n1 tools/fuzz.sh $(FUZZ_SECONDS)
 
+## test-platforms  demo and test of HEAD in bare chroots of Debian, kept in build/platforms/; as root.
+##                 PLATFORMS='trixie …': only these
+PLATFORMS ?= bookworm trixie sid
+.PHONY: test-platforms
+test-platforms: | deps-platforms
+	@tools/platforms.sh $(PLATFORMS)
+
 ## demo            tools/demo.sh with this build
 .PHONY: demo
 demo: $(BUILD)/$(NAME).so | deps-run
