@@ -1,6 +1,6 @@
 #!/bin/bash
 # make demo and make test of HEAD in bare Debians, in all of them also where one fails: tools/platforms.sh bookworm trixie
-set -eu
+set -eu -o pipefail
 cd "$(dirname "$0")/.."
 
 demo_and_test() {
