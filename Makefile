@@ -255,6 +255,21 @@ install: $(BUILD)/$(NAME).so
 	ln -sfn /usr/share/nginx/modules-available/mod-http-api-token.conf \
 		$(DESTDIR)/etc/nginx/modules-enabled/50-mod-http-api-token.conf
 
+## deb             a package for this Debian's nginx, in build/deb/
+## test-deb        installs, uses and purges it in a bare chroot of this Debian; as root
+DEB := $(BUILD)/deb
+.PHONY: deb test-deb
+deb: | deps-build deps-deb
+	@rm -rf $(DEB); mkdir -p $(DEB)/source
+	@cp -r debian src docs config config.make LICENSE README.md nginx.conf.example $(DEB)/source/
+	@cd $(DEB)/source && MAKEFLAGS= dpkg-buildpackage -us -uc -b >$(DEB)/build.log 2>&1 || \
+		{ tail -n 20 $(DEB)/build.log >&2; exit 1; }
+	@lintian --allow-root --fail-on error,warning $(DEB)/*.changes
+	@ls $(DEB)/*.deb
+
+test-deb: deb | deps-platforms
+	@tools/test-deb.sh
+
 ## format          clang-format, in place
 .PHONY: format
 format: | deps-dev
