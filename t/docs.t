@@ -16,6 +16,7 @@ our @pages  = ('README.md', map { "docs/$_.md" } qw(directives operations securi
 # lines of `sh` that are not run, by how they begin
 my %not_run = (
     'make demo'             => 'has a target of its own',
+    'make deb'              => 'has a target of its own',
     'make test'             => 'runs this',
     'make install'          => 'changes this machine',
     'make NGX_SRC=PATH'     => 'needs a source tree of nginx',
