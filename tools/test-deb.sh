@@ -35,4 +35,5 @@ apt purge $package
 left=$(find "$root" -path "$root/proc" -prune -o -path "$root/var/cache/apt" -prune -o -name '*api[_-]token*' -print)
 [ -z "$left" ] || fail "left behind: $left"
 inside nginx -t
+rm -rf "$root"
 echo "$package: installed, used and purged in ${name%-deb}"
