@@ -358,7 +358,27 @@ it sent a reply that nobody asked for
 
 
 
-=== TEST 16: one connection for all requests of a worker
+=== TEST 16: answers to a check that are no record
+--- config eval
+join '', map { api("api_token_redis unix:$ENV{TEST_NGINX_KEYS}/no_record.sock prefix=case$_:", 'auth_api_token r') =~ s{location \S+}{location /$_}r } 0 .. 3
+--- steps eval
+sub {
+    my @cases = ('*0' => "*0\r\n", '*1' => "*1\r\n:1\r\n", 'a number' => ":1\r\n", 'nil' => "\$-1\r\n");
+    my $redis = false_redis("$ENV{TEST_NGINX_KEYS}/no_record.sock", @cases[grep { $_ % 2 } 0 .. $#cases]);
+    my $token = sign({sub => $account, jti => $environment, token_scope => 'account', iat => time, exp => time + 60});
+    for my $i (0 .. @cases / 2 - 1) {
+        my $answer;
+        # 503 while the connection is made for the first time
+        until_true { ($answer = ask("/$i", $token))->{status} != 503 };
+        is_answer($answer, 500, $::fault, $cases[2 * $i]);
+    }
+    kill TERM => $redis;
+    waitpid $redis, 0;
+}
+
+
+
+=== TEST 17: one connection for all requests of a worker
 --- config eval: api()
 --- steps eval
 sub {

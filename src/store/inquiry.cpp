@@ -112,6 +112,8 @@ void Inquiry::answered(redis::Reply reply)
 {
     if (reply.is_error())
         return failed(redis::classify(reply.text()));
+    if (reply.size() != words_.size() - 2) // a value for each field
+        return failed(redis::Failure::rejected);
     close();
     while (auto* ask = take_first()) {
         ask->outcome_ = Answer{standing_of(reply, ask->identity_), reply[3].integer(), asked_};
