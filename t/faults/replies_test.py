@@ -47,10 +47,6 @@ def garbage(exchange):
     exchange.send(b'\x00\xff garbage \r\n\r\n')
 
 
-def deep(exchange):
-    exchange.send(b'*1\r\n' * 30 + b':1\r\n')
-
-
 def huge(exchange):
     exchange.send(b'$999999999\r\nabc')
 
@@ -87,7 +83,7 @@ class Replies(Case):
         self.under_load({text.split()[0]: error(text) for text in ERRORS}, True)
 
     def test_broken(self):
-        faults = (cut, cut_behind, half, half_and_cut, garbage, deep, huge)
+        faults = (cut, cut_behind, half, half_and_cut, garbage, huge)
         self.under_load({fault.__name__: fault for fault in faults} | {'late': delay(TIMEOUT + 0.3)}, True)
 
     def test_whole(self):
