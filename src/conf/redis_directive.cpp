@@ -86,7 +86,10 @@ store::Store* find_or_make_store(ngx_conf_t* cf, const Parameters& parameters)
             known->replicas() == parameters.replicas)
             return known;
     auto changes = ngx::concat(cf->pool, {parameters.prefix, "changes"});
-    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, parameters.prefix, changes,
+    auto* locator = redis::make_locator(cf->pool, parameters.options);
+    if (!locator)
+        return nullptr;
+    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, *locator, parameters.prefix, changes,
                                          parameters.replicas);
     auto** place = static_cast<store::Store**>(ngx_array_push(&main.store_list));
     if (made && place)

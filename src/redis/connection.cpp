@@ -2,19 +2,13 @@
 
 #include "metrics/metrics.hpp"
 
-#include <algorithm>
-#include <charconv>
-
-#include <hiredis/async.h>
-
 namespace redis {
 
 namespace {
 
 constexpr ngx_msec_t shortest_pause = 50;
 constexpr ngx_msec_t longest_pause = 800;
-/// Of `*N` or `$N` and the end of its line (RESP2).
-constexpr std::size_t longest_head = 24;
+constexpr std::string_view unasked = "it sent a reply that nobody asked for";
 
 /// In µs. nginx's own clock stands still while it works, and has milliseconds.
 std::uint64_t now()
@@ -33,15 +27,6 @@ bool is_due(ngx_msec_t deadline)
 void append(ngx_queue_t* queue, ngx_queue_t* link)
 {
     ngx_queue_insert_tail(queue, link);
-}
-
-char* write_head(char* at, char kind, std::size_t number)
-{
-    *at++ = kind;
-    at = std::to_chars(at, at + longest_head, number).ptr;
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
 }
 
 ngx_queue_t* take_first(ngx_queue_t* queue)
@@ -76,11 +61,11 @@ Command::~Command()
 
 // ---- the life of a connection
 
-Connection::Connection(const Options& options) : options_(options), pause_(shortest_pause)
+Connection::Connection(const Options& options, Locator& locator)
+    : Wire(options, locator), pause_(shortest_pause)
 {
     ngx_queue_init(&queued_);
     ngx_queue_init(&sent_);
-    ngx_queue_init(&free_);
     connect_timer_.data = reply_timer_.data = this;
     connect_timer_.cancelable = 1;
     connect_timer_.handler = [](ngx_event_t* event) {
@@ -97,7 +82,8 @@ Connection::Connection(const Options& options) : options_(options), pause_(short
 
 void Connection::start(ngx_log_t* log)
 {
-    log_ = connect_timer_.log = reply_timer_.log = log;
+    set_log(log);
+    connect_timer_.log = reply_timer_.log = log;
     if (state_ != State::idle)
         return;
     metrics::miss_connection(1);
@@ -115,49 +101,19 @@ void Connection::stop()
         ngx_del_timer(&connect_timer_);
     if (reply_timer_.timer_set)
         ngx_del_timer(&reply_timer_);
-    while (!ngx_queue_empty(&free_))
-        ngx_free(Command::Pending::of(take_first(&free_)));
-    ngx_free(std::exchange(text_, nullptr));
-    text_size_ = 0;
 }
 
 void Connection::connect()
 {
     state_ = State::connecting;
-    context_ = options_.unix_path.empty() ? redisAsyncConnect(options_.address.data(), options_.port)
-                                          : redisAsyncConnectUnix(options_.unix_path.data());
-    if (!context_)
-        return close("no memory");
-    if (context_->err) {
-        char reason[128];
-        ngx_cpystrn(reinterpret_cast<u_char*>(reason), reinterpret_cast<u_char*>(context_->errstr),
-                    sizeof(reason));
-        return close(reason);
-    }
-    if (!attach())
-        return close("no connection is free: raise worker_connections");
-    ngx_add_timer(&connect_timer_, options_.connect_timeout);
+    ngx_add_timer(&connect_timer_, options().connect_timeout);
+    open();
 }
 
-bool Connection::attach()
+void Connection::opened()
 {
-    connection_ = ngx_get_connection(context_->c.fd, log_);
-    if (!connection_)
-        return false;
-    connection_->data = this;
-    connection_->read->log = connection_->write->log = log_;
-    connection_->read->handler = on_readable;
-    connection_->write->handler = on_writable;
-    context_->data = this;
-    context_->ev.data = this;
-    context_->ev.addRead = add_read;
-    context_->ev.delRead = del_read;
-    context_->ev.addWrite = add_write;
-    context_->ev.delWrite = del_write;
-    context_->ev.cleanup = detach;
-    redisAsyncSetConnectCallback(context_, on_connect);
-    redisAsyncSetDisconnectCallback(context_, on_disconnect);
-    return true;
+    state_ = State::greeting;
+    greeting_.start();
 }
 
 void Connection::ready()
@@ -167,7 +123,8 @@ void Connection::ready()
     if (std::exchange(was_ready_, true))
         metrics::count(metrics::worker().reconnects);
     ngx_del_timer(&connect_timer_);
-    ngx_log_error(NGX_LOG_NOTICE, log_, 0, "redis %*s: connected", options_.url.size(), options_.url.data());
+    ngx_log_error(NGX_LOG_NOTICE, log(), 0, "redis %*s%*s: connected", url().size(), url().data(),
+                  place().size(), place().data());
     last_reason_ = 0;
     while (!ngx_queue_empty(&queued_)) {
         auto* pending = Command::Pending::of(take_first(&queued_));
@@ -179,30 +136,44 @@ void Connection::ready()
     }
 }
 
-/// Ends the connection and rests. Nobody is answered before hiredis has let go of everything.
-void Connection::close(const char* reason)
+/// Ends the connection and rests.
+void Connection::close(std::string_view reason)
 {
-    if (state_ == State::resting || state_ == State::idle)
-        return;
+    if (state_ != State::resting && state_ != State::idle)
+        Wire::fail(reason);
+}
+
+// Nobody is answered before the next attempt is under way.
+void Connection::broken(std::string_view reason)
+{
     rest(reason);
-    if (auto* context = std::exchange(context_, nullptr))
-        redisAsyncFree(context);
     fail_all();
 }
 
-void Connection::rest(const char* reason)
+void Connection::rest(std::string_view reason)
 {
     if (std::exchange(state_, State::resting) == State::ready)
         metrics::miss_connection(1);
-    std::string_view text = reason;
-    auto reason_hash = ngx_crc32_short(reinterpret_cast<u_char*>(const_cast<char*>(reason)), text.size());
-    ngx_uint_t level = reason_hash == std::exchange(last_reason_, reason_hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
+    auto hash = ngx_crc32_short(ngx::str(reason).data, reason.size());
+    ngx_uint_t level = hash == std::exchange(last_reason_, hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
     if (!ngx_exiting && !ngx_terminate)
-        ngx_log_error(level, log_, 0,
-                      "redis %*s: %s; requests that need it are answered 503 until it is back",
-                      options_.url.size(), options_.url.data(), reason);
+        ngx_log_error(level, log(), 0,
+                      "redis %*s%*s: %*s; requests that need it are answered 503 until it is back",
+                      url().size(), url().data(), place().size(), place().data(), reason.size(),
+                      reason.data());
+    if (connect_timer_.timer_set)
+        ngx_del_timer(&connect_timer_);
     ngx_add_timer(&connect_timer_, pause_ / 2 + static_cast<ngx_msec_t>(ngx_random()) % pause_);
     pause_ = ngx_min(pause_ * 2, longest_pause);
+}
+
+void Connection::hurry()
+{
+    if (state_ != State::resting)
+        return;
+    pause_ = shortest_pause;
+    ngx_del_timer(&connect_timer_);
+    ngx_add_timer(&connect_timer_, 1);
 }
 
 void Connection::fail_all()
@@ -227,7 +198,7 @@ void Connection::fail(Command::Pending* pending)
         command->failed(Failure::unavailable);
 }
 
-// ---- AUTH and SELECT
+// ---- AUTH, ROLE and SELECT
 
 void Connection::Greeting::start()
 {
@@ -237,7 +208,7 @@ void Connection::Greeting::start()
 
 void Connection::Greeting::next()
 {
-    const auto& options = connection_.options_;
+    const auto& options = connection_.options();
     if (step_ == 0) {
         step_ = 1;
         if (!options.password.empty() && !options.user.empty())
@@ -247,6 +218,11 @@ void Connection::Greeting::next()
     }
     if (step_ == 1) {
         step_ = 2;
+        if (connection_.seeks_master())
+            return say({"ROLE"});
+    }
+    if (step_ == 2) {
+        step_ = 3;
         if (!options.database.empty())
             return say({"SELECT", options.database});
     }
@@ -258,21 +234,30 @@ void Connection::Greeting::say(std::initializer_list<std::string_view> words)
     count_ = words.size();
     std::copy(words.begin(), words.end(), words_);
     connection_.enqueue(&connection_.sent_, *this);
-    ngx_explicit_memzero(connection_.text_, connection_.text_size_);
+    connection_.wipe();
+}
+
+const char* Connection::Greeting::what_to_check() const
+{
+    if (words_[0] == "AUTH")
+        return "user= and password_file=";
+    return words_[0] == "ROLE" ? "the rights of the user" : "the number of the database";
 }
 
 // The text of the error may hold what was sent, so only its first word is told.
 void Connection::Greeting::answered(Reply reply)
 {
+    if (words_[0] == "ROLE" && !reply.is_error() && reply[0].text() != "master")
+        return connection_.close("it is no master");
     if (!reply.is_error())
         return next();
     auto error = reply.text();
     char reason[160];
     auto word = error.substr(0, ngx_min(error.find(' '), std::size_t(32)));
-    *ngx_snprintf(reinterpret_cast<u_char*>(reason), sizeof(reason) - 1, "%*s was refused with %*s: check %s",
-                  words_[0].size(), words_[0].data(), word.size(), word.data(),
-                  words_[0] == "AUTH" ? "user= and password_file=" : "the number of the database") = '\0';
-    connection_.close(reason);
+    auto* end = ngx_snprintf(reinterpret_cast<u_char*>(reason), sizeof(reason),
+                             "%*s was refused with %*s: check %s", words_[0].size(), words_[0].data(),
+                             word.size(), word.data(), what_to_check());
+    connection_.close({reason, static_cast<std::size_t>(reinterpret_cast<char*>(end) - reason)});
 }
 
 // ---- commands
@@ -286,11 +271,11 @@ bool Connection::send(Command& command)
 
 bool Connection::enqueue(ngx_queue_t* queue, Command& command)
 {
-    auto* pending = take();
+    auto* pending = static_cast<Command::Pending*>(ngx_alloc(sizeof(Command::Pending), log()));
     if (!pending)
         return false;
     pending->command = &command;
-    pending->deadline = ngx_current_msec + options_.timeout;
+    pending->deadline = ngx_current_msec + options().timeout;
     pending->sent_at = now();
     command.pending_ = pending;
     append(queue, &pending->link);
@@ -301,46 +286,13 @@ bool Connection::enqueue(ngx_queue_t* queue, Command& command)
     }
     reply_timer_.cancelable = 0;
     if (!reply_timer_.timer_set)
-        ngx_add_timer(&reply_timer_, options_.timeout);
-    return true;
-}
-
-/// What hiredis' own formatting does, without its allocations: a quarter of what a command costs a worker.
-bool Connection::format(std::span<const std::string_view> words)
-{
-    std::size_t size = longest_head;
-    for (auto word : words)
-        size += longest_head + word.size() + 2;
-    if (size > text_size_) {
-        ngx_free(text_);
-        text_ = static_cast<char*>(ngx_alloc(size, log_));
-        text_size_ = text_ ? size : 0;
-    }
-    if (!text_)
-        return false;
-    char* at = write_head(text_, '*', words.size());
-    for (auto word : words) {
-        at = write_head(at, '$', word.size());
-        at = std::copy(word.begin(), word.end(), at);
-        *at++ = '\r';
-        *at++ = '\n';
-    }
-    text_end_ = at;
+        ngx_add_timer(&reply_timer_, options().timeout);
     return true;
 }
 
 bool Connection::transmit(Command::Pending* pending)
 {
-    return format(pending->command->words()) &&
-           redisAsyncFormattedCommand(context_, on_reply, pending, text_,
-                                      static_cast<std::size_t>(text_end_ - text_)) == REDIS_OK;
-}
-
-Command::Pending* Connection::take()
-{
-    if (!ngx_queue_empty(&free_))
-        return Command::Pending::of(take_first(&free_));
-    return static_cast<Command::Pending*>(ngx_alloc(sizeof(Command::Pending), log_));
+    return write(pending->command->words());
 }
 
 Command* Connection::release(Command::Pending* pending)
@@ -348,7 +300,7 @@ Command* Connection::release(Command::Pending* pending)
     auto* command = pending->command;
     if (command)
         command->pending_ = nullptr;
-    append(&free_, &pending->link);
+    ngx_free(pending);
     // with nobody to wait for, a worker that ends does not wait
     reply_timer_.cancelable = ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_);
     return command;
@@ -356,27 +308,31 @@ Command* Connection::release(Command::Pending* pending)
 
 // ---- replies
 
-void Connection::on_reply(redisAsyncContext* context, void* reply, void* data)
+void Connection::heard(Reply reply)
 {
-    auto* self = static_cast<Connection*>(context->data);
-    if (!reply) {
-        self->context_ = nullptr;
-        return self->close(context->err ? context->errstr : "the connection ended");
-    }
-    auto* pending = static_cast<Command::Pending*>(data);
-    ngx_queue_remove(&pending->link);
-    Reply view(static_cast<const redisReply*>(reply));
-    self->count(*pending, view);
-    auto* command = self->release(pending);
-    if (self->has_stray_bytes()) {
-        self->close("it sent a reply that nobody asked for");
+    if (ngx_queue_empty(&sent_))
+        return hear_stray(reply);
+    auto* pending = Command::Pending::of(take_first(&sent_));
+    count(*pending, reply);
+    auto* command = release(pending);
+    if (ngx_queue_empty(&sent_) && has_more()) {
+        close(unasked);
         return command ? command->failed(Failure::unavailable) : void();
     }
-    self->pause_ = shortest_pause;
-    if (view.is_error())
-        self->note_error(view);
+    pause_ = shortest_pause;
+    if (reply.is_error())
+        note_error(reply);
+    bool is_demoted = seeks_master() && reply.is_error() && reply.text().starts_with("READONLY");
     if (command)
-        command->answered(view);
+        command->answered(reply);
+    if (is_demoted)
+        close("it is no master any longer");
+}
+
+/// A Redis that takes no more clients says so before it is asked.
+void Connection::hear_stray(Reply reply)
+{
+    close(reply.is_error() ? reply.text() : unasked);
 }
 
 /// A command that is sent again with its script's text counts then.
@@ -388,21 +344,14 @@ void Connection::count(const Command::Pending& pending, Reply reply)
     pending.count(reply.is_error() ? metrics::Command::error : metrics::Command::ok);
 }
 
-/// hiredis asserts that each reply has somebody who waits for it, so what comes too much must not reach it.
-bool Connection::has_stray_bytes() const
-{
-    const auto* reader = context_ ? context_->c.reader : nullptr;
-    return reader && ngx_queue_empty(&sent_) && reader->pos < reader->len;
-}
-
 void Connection::note_error(Reply reply)
 {
     auto error = reply.text();
     if (state_ != State::ready || error.starts_with("NOSCRIPT"))
         return;
     if (std::exchange(last_error_, ngx_time()) != ngx_time())
-        ngx_log_error(NGX_LOG_ERR, log_, 0, "redis %*s answered: %*s", options_.url.size(),
-                      options_.url.data(), ngx_min(error.size(), std::size_t(200)), error.data());
+        ngx_log_error(NGX_LOG_ERR, log(), 0, "redis %*s%*s answered: %*s", url().size(), url().data(),
+                      place().size(), place().data(), ngx_min(error.size(), std::size_t(200)), error.data());
 }
 
 void Connection::check_deadlines()
@@ -427,95 +376,6 @@ void Connection::arm_reply_timer()
     auto left =
         static_cast<ngx_msec_int_t>(Command::Pending::of(ngx_queue_head(queue))->deadline - ngx_current_msec);
     ngx_add_timer(&reply_timer_, static_cast<ngx_msec_t>(ngx_max(left, 1)));
-}
-
-// ---- hiredis in nginx's event loop
-
-void Connection::on_connect(const redisAsyncContext* context, int status)
-{
-    auto* self = static_cast<Connection*>(context->data);
-    if (status != REDIS_OK) {
-        self->context_ = nullptr;
-        return self->close(context->errstr ? context->errstr : "connecting failed");
-    }
-    self->state_ = State::greeting;
-    self->greeting_.start();
-}
-
-void Connection::on_disconnect(const redisAsyncContext* context, int)
-{
-    auto* self = static_cast<Connection*>(context->data);
-    if (self->context_ != context)
-        return;
-    self->context_ = nullptr;
-    self->close(context->err ? context->errstr : "the connection ended");
-}
-
-void Connection::on_readable(ngx_event_t* event)
-{
-    auto* self = static_cast<Connection*>(static_cast<ngx_connection_t*>(event->data)->data);
-    char first = '-';
-    bool idle = self->state_ == State::ready && ngx_queue_empty(&self->sent_);
-    if (idle && recv(self->connection_->fd, &first, 1, MSG_PEEK) == 1 && first != '-')
-        return self->close("it sent a reply that nobody asked for");
-    redisAsyncHandleRead(self->context_);
-}
-
-void Connection::on_writable(ngx_event_t* event)
-{
-    auto* self = static_cast<Connection*>(static_cast<ngx_connection_t*>(event->data)->data);
-    self->writing_ = true;
-    redisAsyncHandleWrite(self->context_);
-    self->writing_ = false;
-}
-
-void Connection::add_read(void* data)
-{
-    auto* event = static_cast<Connection*>(data)->connection_->read;
-    if (!event->active)
-        ngx_add_event(event, NGX_READ_EVENT, NGX_LEVEL_EVENT);
-}
-
-void Connection::del_read(void* data)
-{
-    auto* event = static_cast<Connection*>(data)->connection_->read;
-    if (event->active)
-        ngx_del_event(event, NGX_READ_EVENT, 0);
-}
-
-// What the requests of one turn of the event loop ask is written at its end, by one system call. Only a
-// socket that is not connected yet, or did not take everything, waits for epoll.
-void Connection::add_write(void* data)
-{
-    auto* self = static_cast<Connection*>(data);
-    auto* event = self->connection_->write;
-    if (event->active)
-        return;
-    if (self->writing_ || self->state_ == State::connecting)
-        ngx_add_event(event, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
-    else
-        ngx_post_event(event, &ngx_posted_events);
-}
-
-void Connection::del_write(void* data)
-{
-    auto* event = static_cast<Connection*>(data)->connection_->write;
-    if (event->active)
-        ngx_del_event(event, NGX_WRITE_EVENT, 0);
-}
-
-// hiredis closes the descriptor.
-void Connection::detach(void* data)
-{
-    auto* connection = std::exchange(static_cast<Connection*>(data)->connection_, nullptr);
-    if (!connection)
-        return;
-    if (connection->read->active)
-        ngx_del_event(connection->read, NGX_READ_EVENT, 0);
-    if (connection->write->active)
-        ngx_del_event(connection->write, NGX_WRITE_EVENT, 0);
-    connection->shared = 1;
-    ngx_close_connection(connection);
 }
 
 } // namespace redis

@@ -1,8 +1,6 @@
 #pragma once
 
-#include "connection.hpp"
-
-struct redisContext;
+#include "watch.hpp"
 
 namespace redis {
 
@@ -21,40 +19,26 @@ protected:
     ~Audience() = default;
 };
 
-/// A worker's subscription to one channel of a Redis, in nginx's event loop, made again by itself. It asks
-/// for a sign of life every quarter of a second, and takes a silence of one second for a loss, since a broken
-/// network sends none.
-class Listener {
+/// A worker's subscription to one channel of a Redis, made again by itself.
+class Listener final : public Watch {
 public:
-    Listener(const Options& options, std::string_view channel, Audience& audience);
+    Listener(const Options& options, Locator& locator, std::string_view channel, Audience& audience)
+        : Watch(options, locator), channel_(channel), audience_(audience)
+    {
+    }
     ~Listener() { stop(); }
-    Listener(const Listener&) = delete;
-    Listener& operator=(const Listener&) = delete;
 
-    void start(ngx_log_t* log);
     void stop();
 
 private:
-    void connect();
-    bool attach();
-    void detach();
-    void lose(const char* reason);
-    void tick();
-    bool say(std::initializer_list<std::string_view> words);
-    void write();
-    void read();
-    bool hear(Reply reply);
-    static void on_readable(ngx_event_t* event);
-    static void on_writable(ngx_event_t* event);
+    void opened() override;
+    void heard(Reply reply) override;
+    void broken(std::string_view reason) override;
+    bool ask() override { return !is_subscribed_ || write({"PING"}); }
+    bool understand(Reply reply);
 
-    Options options_;
     std::string_view channel_;
     Audience& audience_;
-    ngx_log_t* log_ = nullptr;
-    redisContext* context_ = nullptr;
-    ngx_connection_t* connection_ = nullptr;
-    ngx_event_t timer_{};
-    ngx_msec_t heard_at_ = 0;
     bool is_subscribed_ = false;
     bool is_loss_told_ = false;
 };

@@ -1,61 +1,129 @@
 #include "url.hpp"
 
+#include "sentinel.hpp"
+
 namespace redis {
 
 namespace {
+
+constexpr in_port_t redis_port = 6379;
+constexpr in_port_t sentinel_port = 26379;
 
 bool is_database(std::string_view text)
 {
     return !text.empty() && text.size() < 6 && text.find_first_not_of("0123456789") == text.npos;
 }
 
-const char* parse_tcp(ngx_conf_t* cf, std::string_view authority, Options& options)
+bool add_address(ngx_array_t* addresses, const sockaddr* address, socklen_t length)
+{
+    auto* place = static_cast<Address*>(ngx_array_push(addresses));
+    if (!place)
+        return false;
+    u_char text[NGX_SOCKADDR_STRLEN];
+    auto size = ngx_sock_ntop(const_cast<sockaddr*>(address), length, text, sizeof(text), 0);
+    *place = {{reinterpret_cast<char*>(text), size}, ngx_inet_get_port(const_cast<sockaddr*>(address))};
+    return true;
+}
+
+/// Of a host and port: `most` of the addresses that it has.
+const char* add_host(ngx_conf_t* cf, std::string_view host, in_port_t default_port, ngx_uint_t most,
+                     ngx_array_t* addresses)
 {
     ngx_url_t url{};
-    url.url = ngx::str(ngx::copy(cf->pool, authority));
-    url.default_port = 6379;
+    url.url = ngx::str(ngx::copy(cf->pool, host));
+    url.default_port = default_port;
     if (ngx_parse_url(cf->pool, &url) != NGX_OK)
         return url.err ? url.err : "its host cannot be resolved";
     if (url.naddrs == 0 || url.uri.len || url.addrs[0].sockaddr->sa_family == AF_UNIX)
         return "it names no host";
-    auto text = ngx::allocate(cf->pool, NGX_SOCKADDR_STRLEN + 1);
-    if (text.empty())
-        return "finds no memory";
-    auto* memory = reinterpret_cast<u_char*>(text.data());
-    auto length = ngx_sock_ntop(url.addrs[0].sockaddr, url.addrs[0].socklen, memory, NGX_SOCKADDR_STRLEN, 0);
-    text[length] = '\0';
-    options.address = {text.data(), length};
-    // an IPv6 address is written in brackets where there is a port, and without where there is none
-    options.port = ngx_inet_get_port(url.addrs[0].sockaddr);
+    for (ngx_uint_t i = 0; i < ngx_min(url.naddrs, most); i++)
+        if (!add_address(addresses, url.addrs[i].sockaddr, url.addrs[i].socklen))
+            return "finds no memory";
     return nullptr;
 }
 
-} // namespace
-
-const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
+const char* parse_path(ngx_conf_t* cf, std::string_view path, Options& options)
 {
-    constexpr std::string_view unix = "unix:";
-    constexpr std::string_view tcp = "redis://";
-    options.url = url;
-    if (url.starts_with(unix)) {
-        options.unix_path = ngx::concat(cf->pool, {url.substr(unix.size()), {"", 1}});
-        options.unix_path.remove_suffix(1);
-        bool is_path =
-            options.unix_path.starts_with("/") && options.unix_path.size() < sizeof(sockaddr_un::sun_path);
-        return is_path ? nullptr : "write unix:/path, an absolute path of at most 107 characters";
+    bool is_path = path.starts_with("/") && path.size() < sizeof(sockaddr_un::sun_path);
+    if (!is_path)
+        return "write unix:/path, an absolute path of at most 107 characters";
+    auto* address = static_cast<Address*>(ngx_palloc(cf->pool, sizeof(Address)));
+    if (!address)
+        return "finds no memory";
+    options.addresses = {new (address) Address(path, 0), 1};
+    return nullptr;
+}
+
+const char* parse_hosts(ngx_conf_t* cf, std::string_view hosts, in_port_t default_port, Options& options)
+{
+    auto* addresses = ngx_array_create(cf->pool, 4, sizeof(Address));
+    if (!addresses)
+        return "finds no memory";
+    bool is_list = options.topology != Topology::single;
+    while (true) {
+        auto comma = is_list ? hosts.find(',') : hosts.npos;
+        if (auto* error =
+                add_host(cf, hosts.substr(0, comma), default_port, is_list ? Addresses::most : 1, addresses))
+            return error;
+        if (comma == hosts.npos)
+            break;
+        hosts.remove_prefix(comma + 1);
     }
-    if (!url.starts_with(tcp))
-        return "write redis://host:port/database or unix:/path";
-    auto rest = url.substr(tcp.size());
-    if (rest.find('@') != rest.npos)
-        return "name the user by user= and the password by password_file=, not in the URL";
+    options.addresses = {static_cast<Address*>(addresses->elts), addresses->nelts};
+    return addresses->nelts <= Addresses::most ? nullptr : "has more than 32 addresses";
+}
+
+const char* parse_single(ngx_conf_t* cf, std::string_view rest, Options& options)
+{
     auto slash = rest.find('/');
     auto database = slash == rest.npos ? std::string_view() : rest.substr(slash + 1);
     if (!database.empty() && !is_database(database))
         return "the database, behind the slash, is a number";
     if (database.find_first_not_of('0') != database.npos)
         options.database = database;
-    return parse_tcp(cf, rest.substr(0, slash), options);
+    return parse_hosts(cf, rest.substr(0, slash), redis_port, options);
+}
+
+const char* parse_sentinel(ngx_conf_t* cf, std::string_view rest, Options& options)
+{
+    options.topology = Topology::sentinel;
+    auto slash = rest.find('/');
+    auto name = slash == rest.npos ? std::string_view() : rest.substr(slash + 1);
+    if (name.empty() || name.find('/') != name.npos)
+        return "behind the slash stands the name that the sentinels know the master by: "
+               "sentinel://host:port,host:port/name";
+    options.master = name;
+    return parse_hosts(cf, rest.substr(0, slash), sentinel_port, options);
+}
+
+struct Scheme {
+    std::string_view name;
+    const char* (*parse)(ngx_conf_t* cf, std::string_view rest, Options& options);
+};
+
+constexpr Scheme schemes[] = {
+    {"unix:", parse_path}, {"redis://", parse_single}, {"sentinel://", parse_sentinel}};
+
+} // namespace
+
+const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
+{
+    options.url = url;
+    for (const auto& scheme : schemes) {
+        if (!url.starts_with(scheme.name))
+            continue;
+        if (scheme.name.ends_with("//") && url.find('@') != url.npos)
+            return "name the user by user= and the password by password_file=, not in the URL";
+        return scheme.parse(cf, url.substr(scheme.name.size()), options);
+    }
+    return "write redis://host:port/database, unix:/path or sentinel://host:port,host:port/name";
+}
+
+Locator* make_locator(ngx_pool_t* pool, const Options& options)
+{
+    if (options.topology == Topology::sentinel)
+        return ngx::make<Sentinels>(pool, options);
+    return ngx::make<Addresses>(pool, options.addresses);
 }
 
 } // namespace redis

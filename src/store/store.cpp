@@ -14,16 +14,17 @@ constexpr ngx_uint_t listening_workers = 4;
 
 } // namespace
 
-Store::Store(const redis::Options& options, std::string_view prefix, std::string_view changes,
-             unsigned replicas)
-    : prefix_(prefix), replicas_(replicas), connection_(options), writing_connection_(options),
-      replication_(writing_connection_, replicas, options.timeout), listener_(options, changes, *this),
-      uses_(*this)
+Store::Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix,
+             std::string_view changes, unsigned replicas)
+    : locator_(locator), prefix_(prefix), replicas_(replicas), connection_(options, locator),
+      writing_connection_(options, locator), replication_(writing_connection_, replicas, options.timeout),
+      listener_(options, locator, changes, *this), uses_(*this)
 {
 }
 
 void Store::start(ngx_log_t* log, Cache* cache)
 {
+    locator_.start(log);
     connection_.start(log);
     if (replicas_)
         writing_connection_.start(log);
@@ -47,6 +48,7 @@ void Store::stop()
     uses_.stop();
     writing_connection_.stop();
     connection_.stop();
+    locator_.stop();
 }
 
 void Store::message(std::string_view token_id)

@@ -18,7 +18,7 @@ class Store final : private redis::Audience {
 public:
     /// `changes` is the channel on which the scripts publish the id of each token that changes.
     /// `replicas` must have a change before it is acknowledged.
-    Store(const redis::Options& options, std::string_view prefix, std::string_view changes,
+    Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix, std::string_view changes,
           unsigned replicas);
 
     /// In a worker. `cache` may be null.
@@ -50,6 +50,7 @@ private:
     void message(std::string_view token_id) override;
     void deaf(bool is_orderly) override { cache_->stop_listening(*channel_, is_orderly); }
 
+    redis::Locator& locator_;
     std::string_view prefix_;
     unsigned replicas_;
     redis::Connection connection_;

@@ -1,0 +1,67 @@
+#include "locator.hpp"
+
+namespace redis {
+
+bool Address::is_numeric() const
+{
+    auto* text = reinterpret_cast<u_char*>(const_cast<char*>(host()));
+    auto size = ngx_strlen(text);
+    u_char ipv6[16];
+    return ngx_inet_addr(text, size) != INADDR_NONE || ngx_inet6_addr(text, size, ipv6) == NGX_OK;
+}
+
+void Seeker::seek()
+{
+    is_waiting_ = true;
+    if (ngx_queue_empty(&link_.queue))
+        link_.join(&locator_.seekers_);
+    locator_.find();
+}
+
+template <class Tell>
+void Locator::tell(bool is_waiting, Tell tell)
+{
+    for (auto* link = ngx_queue_head(&seekers_); link != ngx_queue_sentinel(&seekers_);
+         link = ngx_queue_next(link)) {
+        auto& seeker = *ngx::Link<Seeker>::owner_of(link);
+        if (seeker.is_waiting_ != is_waiting)
+            continue;
+        seeker.is_waiting_ = false;
+        tell(seeker);
+    }
+}
+
+void Locator::tell_found(const Address& address)
+{
+    tell(true, [&](Seeker& seeker) { seeker.found(address); });
+}
+
+void Locator::tell_not_found(std::string_view reason)
+{
+    tell(true, [&](Seeker& seeker) { seeker.not_found(reason); });
+}
+
+void Locator::tell_moved(const Address& address)
+{
+    tell(false, [&](Seeker& seeker) { seeker.moved(address); });
+}
+
+Addresses::Addresses(std::span<const Address> addresses)
+{
+    for (const auto& address : addresses)
+        add(address);
+}
+
+void Addresses::add(const Address& address)
+{
+    auto* end = addresses_.data() + count_;
+    if (count_ < addresses_.size() && std::find(addresses_.data(), end, address) == end)
+        addresses_[count_++] = address;
+}
+
+void Addresses::find()
+{
+    tell_found(addresses_[next_++ % count_]);
+}
+
+} // namespace redis

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "options.hpp"
+
+namespace redis {
+
+class Locator;
+
+/// Whoever connects to a Redis that a Locator knows.
+class Seeker {
+protected:
+    explicit Seeker(Locator& locator) : locator_(locator) {}
+    ~Seeker() = default;
+
+    /// Then found() or not_found() is called, maybe from inside.
+    void seek();
+    void give_up() { is_waiting_ = false; }
+    const Locator& locator() const { return locator_; }
+
+private:
+    friend class Locator;
+
+    virtual void found(const Address& address) = 0;
+    virtual void not_found(std::string_view reason) = 0;
+    /// What was found before is not right any longer: `address` is.
+    virtual void moved(const Address& address) = 0;
+
+    Locator& locator_;
+    bool is_waiting_ = false;
+    ngx::Link<Seeker> link_{this};
+};
+
+/// Knows where a Redis is, and is asked again before each connection.
+class Locator {
+public:
+    Locator(const Locator&) = delete;
+    Locator& operator=(const Locator&) = delete;
+
+    virtual void start(ngx_log_t*) {}
+    virtual void stop() {}
+    /// Whether what it finds serves only while it is a master.
+    virtual bool finds_masters() const { return false; }
+
+protected:
+    Locator() { ngx_queue_init(&seekers_); }
+    ~Locator() = default;
+
+    void tell_found(const Address& address);
+    void tell_not_found(std::string_view reason);
+    void tell_moved(const Address& address);
+
+private:
+    friend class Seeker;
+
+    /// Somebody waits.
+    virtual void find() = 0;
+    template <class Tell>
+    void tell(bool is_waiting, Tell tell);
+
+    ngx_queue_t seekers_;
+};
+
+/// Addresses that are tried in turn.
+class Addresses final : public Locator {
+public:
+    static constexpr std::size_t most = 32;
+
+    explicit Addresses(std::span<const Address> addresses);
+
+    std::size_t count() const { return count_; }
+    /// One that is known, or finds no room, is left.
+    void add(const Address& address);
+
+private:
+    void find() override;
+
+    std::array<Address, most> addresses_;
+    std::size_t count_ = 0;
+    std::size_t next_ = 0;
+};
+
+} // namespace redis

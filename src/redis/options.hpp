@@ -1,0 +1,61 @@
+#pragma once
+
+#include "ngx/nginx.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace redis {
+
+/// Where something listens: a path, or a host and a port.
+class Address {
+public:
+    Address() = default;
+    /// A host that is too long for one is none.
+    Address(std::string_view host, int port) : port_(port)
+    {
+        if (host.size() < host_.size())
+            std::copy(host.begin(), host.end(), host_.begin());
+    }
+
+    const char* host() const { return host_.data(); }
+    int port() const { return port_; }
+    bool is_path() const { return host_[0] == '/'; }
+    bool is_numeric() const;
+    bool operator==(const Address&) const = default;
+
+private:
+    std::array<char, 128> host_{};
+    int port_ = 0;
+};
+
+/// How the Redis of a URL is found.
+enum class Topology : std::uint8_t { single, sentinel };
+
+/// Where a Redis is and how it is asked. The texts end with a NUL behind them.
+struct Options {
+    /// As the configuration writes it, for the log.
+    std::string_view url;
+    Topology topology = Topology::single;
+    /// Of the Redis, or of its sentinels.
+    std::span<const Address> addresses;
+    /// The name that sentinels know it by.
+    std::string_view master;
+    /// Empty for database 0.
+    std::string_view database;
+    /// Empty for the default user.
+    std::string_view user;
+    /// Empty where Redis asks for none.
+    std::string_view password;
+    ngx_msec_t connect_timeout = 1000;
+    ngx_msec_t timeout = 500;
+
+    /// The URL says all that the fields before `user` do.
+    bool operator==(const Options& other) const
+    {
+        return url == other.url && user == other.user && password == other.password &&
+               connect_timeout == other.connect_timeout && timeout == other.timeout;
+    }
+};
+
+} // namespace redis

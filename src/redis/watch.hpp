@@ -1,0 +1,32 @@
+#pragma once
+
+#include "wire.hpp"
+
+namespace redis {
+
+/// A wire that opens itself again. It asks for a sign of life every quarter of a second, and takes a silence of
+/// one second for a loss, since a broken network sends none.
+class Watch : protected Wire {
+public:
+    void start(ngx_log_t* log);
+
+protected:
+    Watch(const Options& options, Locator& locator);
+    ~Watch() { rest(); }
+
+    void rest();
+    /// What was heard is a sign of life.
+    void is_alive() { heard_at_ = ngx_current_msec; }
+    void hurry() override { tick_in(1); }
+
+private:
+    /// Whether there was memory for it.
+    virtual bool ask() = 0;
+    void tick_in(ngx_msec_t time);
+    void tick();
+
+    ngx_event_t timer_{};
+    ngx_msec_t heard_at_ = 0;
+};
+
+} // namespace redis

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "locator.hpp"
+#include "reply.hpp"
+
+struct redisContext;
+
+namespace redis {
+
+/// A socket to a Redis in nginx's event loop: commands go out, and replies come in.
+class Wire : private Seeker {
+public:
+    Wire(const Wire&) = delete;
+    Wire& operator=(const Wire&) = delete;
+
+    ngx_log_t* log() const { return log_; }
+    const Options& options() const { return options_; }
+    std::string_view url() const { return options_.url; }
+
+protected:
+    Wire(const Options& options, Locator& locator);
+    ~Wire();
+
+    void set_log(ngx_log_t* log) { log_ = log; }
+    /// Asks where Redis is, and connects. Then opened() or broken() is called, maybe from inside.
+    void open();
+    /// broken() is not called.
+    void shut();
+    void fail(std::string_view reason);
+    bool seeks_master() const { return locator().finds_masters(); }
+    bool is_open() const { return context_; }
+    bool is_connected() const { return context_ && is_connected_; }
+    /// False where there is no memory. What one turn of the event loop asks is sent at its end.
+    bool write(std::span<const std::string_view> words);
+    bool write(std::initializer_list<std::string_view> words) { return write({words.begin(), words.end()}); }
+    /// Forgets what was written: it was a password.
+    void wipe() { ngx_explicit_memzero(text_, text_size_); }
+    /// Whether there is more behind the reply that is being heard.
+    bool has_more() const;
+    /// Where it is, for the log; empty where the URL says so.
+    std::string_view place() const;
+
+private:
+    virtual void opened() = 0;
+    virtual void heard(Reply reply) = 0;
+    /// It is shut.
+    virtual void broken(std::string_view reason) = 0;
+    /// There is reason to open it again without a pause.
+    virtual void hurry() = 0;
+
+    void found(const Address& address) override;
+    void not_found(std::string_view reason) override { fail(reason); }
+    void moved(const Address& address) override;
+
+    bool attach();
+    bool has_connected();
+    bool format(std::span<const std::string_view> words);
+    void read();
+    void flush();
+
+    Options options_;
+    ngx_log_t* log_ = nullptr;
+    redisContext* context_ = nullptr;
+    ngx_connection_t* connection_ = nullptr;
+    bool is_connected_ = false;
+    Address address_;
+    std::array<char, 160> place_{};
+    /// The command that is being written.
+    char* text_ = nullptr;
+    char* text_end_ = nullptr;
+    std::size_t text_size_ = 0;
+};
+
+} // namespace redis
