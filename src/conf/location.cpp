@@ -300,6 +300,9 @@ char* merge_location(ngx_conf_t* cf, void* parent, void* child)
     merge_api(cf, outer, inner);
     if (!inner.store)
         inner.store = outer.store;
+    auto& location = core_location(cf);
+    if (inner.store && location.resolver && location.resolver->connections.nelts > 0)
+        inner.store->set_resolver({location.resolver, location.resolver_timeout});
     if (!inner.keys)
         inner.keys = outer.keys;
     ngx_conf_merge_str_value(inner.issuer, outer.issuer, "");

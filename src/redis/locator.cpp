@@ -10,6 +10,11 @@ bool Address::is_numeric() const
     return ngx_inet_addr(text, size) != INADDR_NONE || ngx_inet6_addr(text, size, ipv6) == NGX_OK;
 }
 
+std::string_view Address::name() const
+{
+    return !name_.empty() || is_path() || is_numeric() ? name_ : host();
+}
+
 void Seeker::seek()
 {
     is_waiting_ = true;

@@ -30,6 +30,12 @@ private:
     ngx::Link<Seeker> link_{this};
 };
 
+/// nginx's, and how long it may take; a null pointer where there is none.
+struct Resolver {
+    ngx_resolver_t* resolver = nullptr;
+    ngx_msec_t timeout = 0;
+};
+
 /// Knows where a Redis is, and is asked again before each connection.
 class Locator {
 public:
@@ -40,6 +46,9 @@ public:
     virtual void stop() {}
     /// Whether what it finds serves only while it is a master.
     virtual bool finds_masters() const { return false; }
+    /// For the names of what it finds.
+    virtual void set_resolver(const Resolver& resolver) { resolver_ = resolver; }
+    const Resolver& resolver() const { return resolver_; }
 
 protected:
     Locator() { ngx_queue_init(&seekers_); }
@@ -58,6 +67,7 @@ private:
     void tell(bool is_waiting, Tell tell);
 
     ngx_queue_t seekers_;
+    Resolver resolver_;
 };
 
 /// Addresses that are tried in turn.

@@ -11,8 +11,8 @@ namespace redis {
 class Address {
 public:
     Address() = default;
-    /// A host that is too long for one is none.
-    Address(std::string_view host, int port) : port_(port)
+    /// A host that is too long for one is none. `name` is what a numeric host was found by.
+    Address(std::string_view host, int port, std::string_view name = {}) : name_(name), port_(port)
     {
         if (host.size() < host_.size())
             std::copy(host.begin(), host.end(), host_.begin());
@@ -22,10 +22,13 @@ public:
     int port() const { return port_; }
     bool is_path() const { return host_[0] == '/'; }
     bool is_numeric() const;
-    bool operator==(const Address&) const = default;
+    /// Empty where there is nothing to look up.
+    std::string_view name() const;
+    bool operator==(const Address& other) const { return host_ == other.host_ && port_ == other.port_; }
 
 private:
-    std::array<char, 128> host_{};
+    std::array<char, 256> host_{};
+    std::string_view name_;
     int port_ = 0;
 };
 

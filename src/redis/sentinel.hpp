@@ -22,6 +22,11 @@ public:
     void start(ngx_log_t* log) override { Watch::start(log); }
     void stop() override { rest(); }
     bool finds_masters() const override { return true; }
+    void set_resolver(const Resolver& resolver) override
+    {
+        Locator::set_resolver(resolver);
+        sentinels_.set_resolver(resolver);
+    }
 
 private:
     void find() override;

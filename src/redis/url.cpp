@@ -14,14 +14,14 @@ bool is_database(std::string_view text)
     return !text.empty() && text.size() < 6 && text.find_first_not_of("0123456789") == text.npos;
 }
 
-bool add_address(ngx_array_t* addresses, const sockaddr* address, socklen_t length)
+bool add_address(ngx_array_t* addresses, const ngx_addr_t& address, std::string_view name)
 {
     auto* place = static_cast<Address*>(ngx_array_push(addresses));
     if (!place)
         return false;
     u_char text[NGX_SOCKADDR_STRLEN];
-    auto size = ngx_sock_ntop(const_cast<sockaddr*>(address), length, text, sizeof(text), 0);
-    *place = {{reinterpret_cast<char*>(text), size}, ngx_inet_get_port(const_cast<sockaddr*>(address))};
+    auto size = ngx_sock_ntop(address.sockaddr, address.socklen, text, sizeof(text), 0);
+    *place = {{reinterpret_cast<char*>(text), size}, ngx_inet_get_port(address.sockaddr), name};
     return true;
 }
 
@@ -36,8 +36,10 @@ const char* add_host(ngx_conf_t* cf, std::string_view host, in_port_t default_po
         return url.err ? url.err : "its host cannot be resolved";
     if (url.naddrs == 0 || url.uri.len || url.addrs[0].sockaddr->sa_family == AF_UNIX)
         return "it names no host";
+    auto name = ngx::view(url.host);
+    bool is_numeric = name.starts_with('[') || Address(name, 0).is_numeric();
     for (ngx_uint_t i = 0; i < ngx_min(url.naddrs, most); i++)
-        if (!add_address(addresses, url.addrs[i].sockaddr, url.addrs[i].socklen))
+        if (!add_address(addresses, url.addrs[i], is_numeric ? std::string_view() : name))
             return "finds no memory";
     return nullptr;
 }

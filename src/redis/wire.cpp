@@ -40,11 +40,50 @@ void Wire::open()
 void Wire::found(const Address& address)
 {
     address_ = address;
+    if (!look_up())
+        connect(address);
+}
+
+/// Whether nginx's resolver is asked.
+bool Wire::look_up()
+{
+    const auto& [resolver, timeout] = locator().resolver();
+    auto name = address_.name();
+    auto* question = resolver && !name.empty() ? ngx_resolve_start(resolver, nullptr) : nullptr;
+    if (!question || question == NGX_NO_RESOLVER)
+        return false;
+    question->name = ngx::str(name);
+    question->data = this;
+    question->handler = [](ngx_resolver_ctx_t* answer) { static_cast<Wire*>(answer->data)->looked_up(*answer); };
+    // so that the address of the configuration has its turn
+    question->timeout = ngx_min(timeout, options_.connect_timeout / 2);
+    question_ = question;
+    if (ngx_resolve_name(question) == NGX_OK)
+        return true;
+    question_ = nullptr;
+    return false;
+}
+
+void Wire::looked_up(const ngx_resolver_ctx_t& answer)
+{
+    auto address = address_;
+    if (answer.state == NGX_OK) {
+        const auto& one = answer.addrs[static_cast<ngx_uint_t>(ngx_random()) % answer.naddrs];
+        u_char text[NGX_SOCKADDR_STRLEN];
+        auto size = ngx_sock_ntop(one.sockaddr, one.socklen, text, sizeof(text), 0);
+        address = {{reinterpret_cast<char*>(text), size}, address_.port()};
+    }
+    ngx_resolve_name_done(std::exchange(question_, nullptr));
+    connect(address);
+}
+
+void Wire::connect(const Address& address)
+{
     is_connected_ = false;
     *ngx_snprintf(reinterpret_cast<u_char*>(place_.data()), place_.size() - 1, " (%s:%d)", address.host(),
                   address.port()) = '\0';
     if (!address.is_path() && !address.is_numeric())
-        return fail("its host is a name, which is not looked up");
+        return fail("its name is not found by nginx's resolver");
     context_ = address.is_path() ? redisConnectUnixNonBlock(address.host())
                                  : redisConnectNonBlock(address.host(), address.port());
     if (!context_ || context_->err)
@@ -55,9 +94,9 @@ void Wire::found(const Address& address)
 
 void Wire::moved(const Address& address)
 {
-    if (context_ && address_ == address)
+    if (is_open() && address_ == address)
         return;
-    if (context_)
+    if (is_open())
         fail("another one is the master now");
     hurry();
 }
@@ -83,6 +122,8 @@ bool Wire::attach()
 void Wire::shut()
 {
     give_up();
+    if (auto* question = std::exchange(question_, nullptr))
+        ngx_resolve_name_done(question);
     if (auto* connection = std::exchange(connection_, nullptr)) {
         if (connection->read->active)
             ngx_del_event(connection->read, NGX_READ_EVENT, 0);

@@ -28,7 +28,7 @@ protected:
     void shut();
     void fail(std::string_view reason);
     bool seeks_master() const { return locator().finds_masters(); }
-    bool is_open() const { return context_; }
+    bool is_open() const { return context_ || question_; }
     bool is_connected() const { return context_ && is_connected_; }
     /// False where there is no memory. What one turn of the event loop asks is sent at its end.
     bool write(std::span<const std::string_view> words);
@@ -49,6 +49,9 @@ private:
     virtual void hurry() = 0;
 
     void found(const Address& address) override;
+    bool look_up();
+    void looked_up(const ngx_resolver_ctx_t& answer);
+    void connect(const Address& address);
     void not_found(std::string_view reason) override { fail(reason); }
     void moved(const Address& address) override;
 
@@ -63,6 +66,8 @@ private:
     redisContext* context_ = nullptr;
     ngx_connection_t* connection_ = nullptr;
     bool is_connected_ = false;
+    ngx_resolver_ctx_t* question_ = nullptr;
+    /// As it was found, perhaps by name.
     Address address_;
     std::array<char, 160> place_{};
     /// The command that is being written.

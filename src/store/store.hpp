@@ -25,6 +25,13 @@ public:
     void start(ngx_log_t* log, Cache* cache);
     void stop();
 
+    /// While nginx reads its configuration: what looks up the names of hosts. The first is taken.
+    void set_resolver(const redis::Resolver& resolver)
+    {
+        if (!locator_.resolver().resolver)
+            locator_.set_resolver(resolver);
+    }
+
     /// A token's status is another one from now on.
     void changed(std::string_view token_id);
 

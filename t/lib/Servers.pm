@@ -40,13 +40,13 @@ sub cli {
     return $answer;
 }
 
-# a server on that port, once it answers; `conf` is the text of its configuration
+# a server on that port, once it answers, at that address or on the loopback; `conf` is the text of its configuration
 sub start_server {
-    my ($port, $conf) = @_;
+    my ($port, $conf, $address) = (@_, '127.0.0.1');
     my $folder = "$dir/$port";
     File::Path::make_path($folder);
     open my $file, '>', "$folder/conf" or die "$folder/conf: $!\n";
-    print $file "port $port\nbind 127.0.0.1\ndir $folder\n$conf\n";
+    print $file "port $port\nbind $address\ndir $folder\n$conf\n";
     close $file;
     my $pid = fork() // die "fork: $!\n";
     if ($pid == 0) {
@@ -57,7 +57,7 @@ sub start_server {
     }
     $servers{$port} = $pid;
     for (1 .. 1000) {
-        my $peer = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+        my $peer = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port);
         if ($peer) {
             print $peer "PING\r\n";
             return $pid if (<$peer> // '') =~ /^[+]PONG|^-/;
