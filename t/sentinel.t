@@ -115,7 +115,7 @@ sub {
     is(ask('/', $token)->{status}, 401, 'still revoked');
 }
 --- error_log eval
-[qr/redis sentinel:\S+\/store \(127.0.0.1:$main::nowhere\): the sentinel does not help: Connection refused/,
+[qr/redis sentinel:\S+\/store \(127.0.0.1:$main::nowhere\) does not tell where Redis is: Connection refused; the next is asked/,
  qr/redis sentinel:\S+\/store \(127.0.0.1:$main::one\): connected/, qr/redis sentinel:\S+\/store \(127.0.0.1:$main::two\): connected/]
 
 
@@ -134,7 +134,7 @@ sub {
     until_master($::two);
 }
 --- error_log
-the sentinel does not help
+does not tell where Redis is
 : connected
 
 
@@ -146,7 +146,10 @@ the sentinel does not help
 sub {
     start_all();
     until_served();
-    signal_server($::sentinels[0], 'STOP');
+    signal_server($_, 'STOP') for @::sentinels;
+    eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; local $/; <$log> =~ /it is silent/ };
+    is(post($::create)->{status}, 200, 'nobody needs them');
+    signal_server($_, 'CONT') for @::sentinels[1, 2];
     stop_server($::one);
     until_back('killed');
     until_master($::two);
@@ -159,8 +162,8 @@ sub {
     until_served();
 }
 --- error_log
-the sentinel does not help: it is silent
-no sentinel tells where the master is; requests that need it are answered 503 until it is back
+does not tell where Redis is: it is silent; the next is asked
+nobody tells where Redis is; requests that need it are answered 503 until it is back
 
 
 
@@ -206,9 +209,9 @@ sub {
     eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; local $/; <$log> =~ /No such master/ };
 }
 --- error_log
-the sentinel does not help: ERR No such master with that name
-the sentinel does not help: ERR unknown command
-no sentinel tells where the master is
+does not tell where Redis is: ERR No such master with that name
+does not tell where Redis is: ERR unknown command
+nobody tells where Redis is
 
 
 

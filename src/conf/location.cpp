@@ -105,7 +105,7 @@ void append(std::string& bytes, std::span<const api_token::Key* const> keys)
 std::optional<api_token::Sha256> policy_of(const http::Settings& settings)
 {
     std::string bytes;
-    append(bytes, settings.store->connection().url());
+    append(bytes, settings.store->options().url);
     append(bytes, settings.store->prefix());
     append(bytes, ngx::view(settings.issuer));
     append(bytes, ngx::view(settings.audience));

@@ -113,6 +113,8 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
         if (auto* error = read_parameter(cf, name, value, parameters))
             return refuse(cf, ngx::view(arguments[i]), error, parameters.number);
     }
+    if (parameters.replicas && parameters.options.topology == redis::Topology::cluster)
+        return refuse(cf, "wait=", "is not there with cluster://: set min-replicas-to-write in Redis");
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");
 

@@ -1,6 +1,6 @@
 #include "connection.hpp"
 
-#include "metrics/metrics.hpp"
+#include "pending.hpp"
 
 namespace redis {
 
@@ -10,59 +10,14 @@ constexpr ngx_msec_t shortest_pause = 50;
 constexpr ngx_msec_t longest_pause = 800;
 constexpr std::string_view unasked = "it sent a reply that nobody asked for";
 
-/// In µs. nginx's own clock stands still while it works, and has milliseconds.
-std::uint64_t now()
-{
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<std::uint64_t>(time.tv_sec) * 1000000 +
-           static_cast<std::uint64_t>(time.tv_nsec) / 1000;
-}
-
-bool is_due(ngx_msec_t deadline)
-{
-    return static_cast<ngx_msec_int_t>(deadline - ngx_current_msec) <= 0;
-}
-
-void append(ngx_queue_t* queue, ngx_queue_t* link)
-{
-    ngx_queue_insert_tail(queue, link);
-}
-
-ngx_queue_t* take_first(ngx_queue_t* queue)
-{
-    auto* link = ngx_queue_head(queue);
-    ngx_queue_remove(link);
-    return link;
-}
+using Pending = Command::Pending;
 
 } // namespace
 
-struct Command::Pending {
-    ngx_queue_t link;
-    Command* command;
-    ngx_msec_t deadline;
-    std::uint64_t sent_at;
-
-    void count(metrics::Command result) const { metrics::count_command(result, now() - sent_at); }
-    void count_failure() const
-    {
-        count(is_due(deadline) ? metrics::Command::timeout : metrics::Command::error);
-    }
-
-    static Pending* of(ngx_queue_t* link) { return ngx_queue_data(link, Pending, link); }
-};
-
-Command::~Command()
-{
-    if (pending_)
-        pending_->command = nullptr;
-}
-
 // ---- the life of a connection
 
-Connection::Connection(const Options& options, Locator& locator)
-    : Wire(options, locator), pause_(shortest_pause)
+Connection::Connection(const Options& options, Locator& locator, Supervisor* supervisor)
+    : Wire(options, locator), supervisor_(supervisor), pause_(shortest_pause)
 {
     ngx_queue_init(&queued_);
     ngx_queue_init(&sent_);
@@ -90,13 +45,16 @@ void Connection::start(ngx_log_t* log)
     connect();
 }
 
-void Connection::stop()
+void Connection::stop(std::string_view reason)
 {
     if (state_ == State::ready)
-        redisAsyncHandleWrite(context_);
-    if (state_ != State::idle)
-        close("the worker ends");
+        flush();
+    if (state_ != State::idle) {
+        close(reason);
+        metrics::miss_connection(-1);
+    }
     state_ = State::idle;
+    pause_ = shortest_pause;
     if (connect_timer_.timer_set)
         ngx_del_timer(&connect_timer_);
     if (reply_timer_.timer_set)
@@ -127,12 +85,9 @@ void Connection::ready()
                   place().size(), place().data());
     last_reason_ = 0;
     while (!ngx_queue_empty(&queued_)) {
-        auto* pending = Command::Pending::of(take_first(&queued_));
-        append(&sent_, &pending->link);
-        if (pending->command && transmit(pending))
-            continue;
-        ngx_queue_remove(&pending->link);
-        fail(pending);
+        auto* pending = Pending::take_first(&queued_);
+        if (!pending->command || !transmit(pending))
+            fail(pending);
     }
 }
 
@@ -148,6 +103,8 @@ void Connection::broken(std::string_view reason)
 {
     rest(reason);
     fail_all();
+    if (supervisor_)
+        supervisor_->lost_node();
 }
 
 void Connection::rest(std::string_view reason)
@@ -187,15 +144,19 @@ void Connection::fail_all()
         ngx_queue_init(queue);
     }
     while (!ngx_queue_empty(&orphans))
-        fail(Command::Pending::of(take_first(&orphans)));
+        fail(Pending::take_first(&orphans));
 }
 
-void Connection::fail(Command::Pending* pending)
+void Connection::fail(Pending* pending)
 {
-    if (pending->command != &greeting_)
-        pending->count_failure();
-    if (auto* command = release(pending))
-        command->failed(Failure::unavailable);
+    let_end();
+    pending->fail();
+}
+
+/// With nobody to wait for, a worker that ends does not wait.
+void Connection::let_end()
+{
+    reply_timer_.cancelable = ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_);
 }
 
 // ---- AUTH, ROLE and SELECT
@@ -233,7 +194,8 @@ void Connection::Greeting::say(std::initializer_list<std::string_view> words)
 {
     count_ = words.size();
     std::copy(words.begin(), words.end(), words_);
-    connection_.enqueue(&connection_.sent_, *this);
+    if (!connection_.send(*this))
+        connection_.close("no memory");
     connection_.wipe();
 }
 
@@ -266,44 +228,45 @@ bool Connection::send(Command& command)
 {
     if (state_ == State::idle || state_ == State::resting)
         return false;
-    return enqueue(state_ == State::ready ? &sent_ : &queued_, command);
+    auto* pending = Pending::make(&command, options().timeout, log());
+    if (pending && accept(pending))
+        return true;
+    if (pending)
+        pending->release();
+    return false;
 }
 
-bool Connection::enqueue(ngx_queue_t* queue, Command& command)
+bool Connection::accept(Pending* pending)
 {
-    auto* pending = static_cast<Command::Pending*>(ngx_alloc(sizeof(Command::Pending), log()));
-    if (!pending)
+    if (state_ == State::idle || state_ == State::resting)
         return false;
-    pending->command = &command;
-    pending->deadline = ngx_current_msec + options().timeout;
-    pending->sent_at = now();
-    command.pending_ = pending;
-    append(queue, &pending->link);
-    if (queue == &sent_ && !transmit(pending)) {
-        ngx_queue_remove(&pending->link);
-        release(pending);
+    if (state_ == State::connecting || (state_ == State::greeting && pending->command != &greeting_))
+        pending->join(&queued_);
+    else if (!transmit(pending))
         return false;
-    }
     reply_timer_.cancelable = 0;
-    if (!reply_timer_.timer_set)
-        ngx_add_timer(&reply_timer_, options().timeout);
+    arm_reply_timer();
     return true;
 }
 
-bool Connection::transmit(Command::Pending* pending)
+/// Where there is no memory it is still the caller's.
+bool Connection::transmit(Pending* pending)
 {
-    return write(pending->command->words());
-}
-
-Command* Connection::release(Command::Pending* pending)
-{
-    auto* command = pending->command;
-    if (command)
-        command->pending_ = nullptr;
-    ngx_free(pending);
-    // with nobody to wait for, a worker that ends does not wait
-    reply_timer_.cancelable = ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_);
-    return command;
+    if (pending->is_asking) {
+        auto* asking = Pending::make(nullptr, options().timeout, log());
+        if (!asking)
+            return false;
+        asking->join(&sent_);
+        if (!write({"ASKING"})) {
+            ngx_queue_remove(&asking->link);
+            asking->release();
+            return false;
+        }
+    }
+    if (!write(pending->words()))
+        return false;
+    pending->join(&sent_);
+    return true;
 }
 
 // ---- replies
@@ -312,18 +275,20 @@ void Connection::heard(Reply reply)
 {
     if (ngx_queue_empty(&sent_))
         return hear_stray(reply);
-    auto* pending = Command::Pending::of(take_first(&sent_));
-    count(*pending, reply);
-    auto* command = release(pending);
+    auto* pending = Pending::take_first(&sent_);
+    let_end();
     if (ngx_queue_empty(&sent_) && has_more()) {
         close(unasked);
-        return command ? command->failed(Failure::unavailable) : void();
+        return pending->fail();
     }
     pause_ = shortest_pause;
+    if (supervisor_ && reply.is_error() && pending->command && supervisor_->redirect(pending, reply.text()))
+        return;
+    count(*pending, reply);
     if (reply.is_error())
         note_error(reply);
     bool is_demoted = seeks_master() && reply.is_error() && reply.text().starts_with("READONLY");
-    if (command)
+    if (auto* command = pending->release())
         command->answered(reply);
     if (is_demoted)
         close("it is no master any longer");
@@ -336,12 +301,10 @@ void Connection::hear_stray(Reply reply)
 }
 
 /// A command that is sent again with its script's text counts then.
-void Connection::count(const Command::Pending& pending, Reply reply)
+void Connection::count(const Pending& pending, Reply reply)
 {
-    bool is_asked_again = reply.is_error() && reply.text().starts_with("NOSCRIPT");
-    if (pending.command == &greeting_ || is_asked_again)
-        return;
-    pending.count(reply.is_error() ? metrics::Command::error : metrics::Command::ok);
+    if (!reply.is_error() || !reply.text().starts_with("NOSCRIPT"))
+        pending.count(reply.is_error() ? metrics::Command::error : metrics::Command::ok);
 }
 
 void Connection::note_error(Reply reply)
@@ -357,13 +320,13 @@ void Connection::note_error(Reply reply)
 void Connection::check_deadlines()
 {
     while (!ngx_queue_empty(&queued_)) {
-        auto* pending = Command::Pending::of(ngx_queue_head(&queued_));
-        if (pending->command && !is_due(pending->deadline))
+        auto* pending = Pending::of(ngx_queue_head(&queued_));
+        if (pending->command && !pending->is_late())
             break;
         ngx_queue_remove(&pending->link);
         fail(pending);
     }
-    if (!ngx_queue_empty(&sent_) && is_due(Command::Pending::of(ngx_queue_head(&sent_))->deadline))
+    if (!ngx_queue_empty(&sent_) && Pending::of(ngx_queue_head(&sent_))->is_late())
         close("it does not answer in time");
     arm_reply_timer();
 }
@@ -373,8 +336,7 @@ void Connection::arm_reply_timer()
     auto* queue = ngx_queue_empty(&sent_) ? &queued_ : &sent_;
     if (ngx_queue_empty(queue) || reply_timer_.timer_set)
         return;
-    auto left =
-        static_cast<ngx_msec_int_t>(Command::Pending::of(ngx_queue_head(queue))->deadline - ngx_current_msec);
+    auto left = static_cast<ngx_msec_int_t>(Pending::of(ngx_queue_head(queue))->deadline - ngx_current_msec);
     ngx_add_timer(&reply_timer_, static_cast<ngx_msec_t>(ngx_max(left, 1)));
 }
 

@@ -1,47 +1,37 @@
 #pragma once
 
+#include "command.hpp"
 #include "wire.hpp"
 
 namespace redis {
 
-class Connection;
-
-/// A command and whoever waits for its reply. It may die while it waits: its reply is then dropped.
-class Command {
+/// Whoever has a connection to each node of a cluster.
+class Supervisor {
 public:
-    Command() = default;
-    Command(const Command&) = delete;
-    Command& operator=(const Command&) = delete;
+    /// Whether it takes care of what was answered with this error.
+    virtual bool redirect(Command::Pending* pending, std::string_view error) = 0;
+    /// A node's connection was lost, or is not made.
+    virtual void lost_node() = 0;
 
 protected:
-    ~Command();
-
-private:
-    friend class Connection;
-    struct Pending;
-
-    virtual std::span<const std::string_view> words() const = 0;
-    /// Exactly one of these is called, once, and never from inside Connection::send.
-    virtual void answered(Reply reply) = 0;
-    virtual void failed(Failure failure) = 0;
-
-    Pending* pending_ = nullptr;
+    ~Supervisor() = default;
 };
 
 /// A worker's pipelined connection to one Redis. It is made again by itself, after a pause that doubles up to a
 /// second. Commands that come while it is being made wait for it; while it rests they are refused. A reply that
 /// is later than the timeout ends the connection, since replies come in order.
-class Connection final : private Wire {
+class Connection final : public Server, private Wire {
 public:
-    Connection(const Options& options, Locator& locator);
+    Connection(const Options& options, Locator& locator, Supervisor* supervisor = nullptr);
     ~Connection() { stop(); }
 
     void start(ngx_log_t* log);
     /// Commands that were sent are written, if the socket takes them at once.
-    void stop();
+    void stop(std::string_view reason = "the worker ends");
 
-    /// Sends `command` and answers true, or false when Redis is away: then the command is not called.
-    bool send(Command& command);
+    bool send(Command& command) override;
+    /// The same for a command that waits already; it stays the caller's where the answer is false.
+    bool accept(Command::Pending* pending);
 
     using Wire::log;
     using Wire::options;
@@ -60,6 +50,7 @@ private:
         std::span<const std::string_view> words() const override { return {words_, count_}; }
         void answered(Reply reply) override;
         void failed(Failure) override {}
+        bool is_counted() const override { return false; }
         void next();
         const char* what_to_check() const;
         void say(std::initializer_list<std::string_view> words);
@@ -84,12 +75,12 @@ private:
     void count(const Command::Pending& pending, Reply reply);
     void hear_stray(Reply reply);
     bool transmit(Command::Pending* pending);
-    bool enqueue(ngx_queue_t* queue, Command& command);
     void note_error(Reply reply);
     void arm_reply_timer();
     void check_deadlines();
-    Command* release(Command::Pending* pending);
+    void let_end();
 
+    Supervisor* supervisor_;
     State state_ = State::idle;
     bool was_ready_ = false;
     Greeting greeting_{*this};

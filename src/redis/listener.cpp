@@ -13,12 +13,7 @@ void Listener::stop()
 
 void Listener::opened()
 {
-    bool said = true;
-    if (!options().password.empty() && !options().user.empty())
-        said = write({"AUTH", options().user, options().password});
-    else if (!options().password.empty())
-        said = write({"AUTH", options().password});
-    wipe();
+    bool said = authenticate();
     if (seeks_master())
         said = said && write({"ROLE"});
     if (!said || !write({"SUBSCRIBE", channel_}))

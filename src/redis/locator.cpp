@@ -51,6 +51,11 @@ void Locator::tell_moved(const Address& address)
     tell(false, [&](Seeker& seeker) { seeker.moved(address); });
 }
 
+void Locator::tell_lost(std::string_view reason)
+{
+    tell(false, [&](Seeker& seeker) { seeker.lost(reason); });
+}
+
 Addresses::Addresses(std::span<const Address> addresses)
 {
     for (const auto& address : addresses)

@@ -5,6 +5,7 @@
 namespace redis {
 
 class Locator;
+class Server;
 
 /// Whoever connects to a Redis that a Locator knows.
 class Seeker {
@@ -24,6 +25,8 @@ private:
     virtual void not_found(std::string_view reason) = 0;
     /// What was found before is not right any longer: `address` is.
     virtual void moved(const Address& address) = 0;
+    /// Nor is another known.
+    virtual void lost(std::string_view reason) = 0;
 
     Locator& locator_;
     bool is_waiting_ = false;
@@ -44,6 +47,8 @@ public:
 
     virtual void start(ngx_log_t*) {}
     virtual void stop() {}
+    /// Whoever knows where each single command goes; null where the addresses that are found serve all.
+    virtual Server* server() { return nullptr; }
     /// Whether what it finds serves only while it is a master.
     virtual bool finds_masters() const { return false; }
     /// For the names of what it finds.
@@ -57,6 +62,7 @@ protected:
     void tell_found(const Address& address);
     void tell_not_found(std::string_view reason);
     void tell_moved(const Address& address);
+    void tell_lost(std::string_view reason);
 
 private:
     friend class Seeker;
@@ -80,6 +86,7 @@ public:
     std::size_t count() const { return count_; }
     /// One that is known, or finds no room, is left.
     void add(const Address& address);
+    void clear() { count_ = 0; }
 
 private:
     void find() override;

@@ -33,14 +33,14 @@ private:
 };
 
 /// How the Redis of a URL is found.
-enum class Topology : std::uint8_t { single, sentinel };
+enum class Topology : std::uint8_t { single, sentinel, cluster };
 
 /// Where a Redis is and how it is asked. The texts end with a NUL behind them.
 struct Options {
     /// As the configuration writes it, for the log.
     std::string_view url;
     Topology topology = Topology::single;
-    /// Of the Redis, or of its sentinels.
+    /// Of the Redis, of its sentinels, or of some of its nodes.
     std::span<const Address> addresses;
     /// The name that sentinels know it by.
     std::string_view master;

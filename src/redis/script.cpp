@@ -26,8 +26,8 @@ Script::Script(std::initializer_list<std::string_view> parts)
     ngx_hex_dump(reinterpret_cast<u_char*>(sha1_.data()), digest, sizeof(digest));
 }
 
-Eval::Eval(ngx::Request& request, Connection& connection, const Script& script)
-    : request_(request), connection_(connection), script_(script)
+Eval::Eval(ngx::Request& request, Server& server, const Script& script)
+    : request_(request), server_(server), script_(script)
 {
 }
 
@@ -59,7 +59,7 @@ bool Eval::await_ready()
     words_[0] = "EVALSHA";
     words_[1] = script_.sha1();
     words_[2] = {key_count_.data(), static_cast<std::size_t>(end - key_count_.data())};
-    return incomplete_ || !connection_.send(*this);
+    return incomplete_ || !server_.send(*this);
 }
 
 void Eval::answered(Reply reply)
@@ -69,7 +69,7 @@ void Eval::answered(Reply reply)
     if (words_[0] == "EVALSHA" && reply.text().starts_with("NOSCRIPT")) {
         words_[0] = "EVAL";
         words_[1] = script_.text();
-        return connection_.send(*this) ? void() : resume(Failure::unavailable);
+        return server_.send(*this) ? void() : resume(Failure::unavailable);
     }
     resume(classify(reply.text()));
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "connection.hpp"
+#include "command.hpp"
 #include "ngx/request.hpp"
 #include "token/result.hpp"
 
@@ -29,7 +29,7 @@ private:
 /// which there was no memory, makes the run unavailable.
 class Eval : public Command {
 public:
-    Eval(ngx::Request& request, Connection& connection, const Script& script);
+    Eval(ngx::Request& request, Server& server, const Script& script);
 
     Eval& key(std::string_view text);
     Eval& argument(std::string_view text);
@@ -47,7 +47,7 @@ private:
     void resume(api_token::Result<Reply, Failure> outcome);
 
     ngx::Request& request_;
-    Connection& connection_;
+    Server& server_;
     const Script& script_;
     std::coroutine_handle<> waiting_;
     api_token::Result<Reply, Failure> outcome_ = Failure::unavailable;

@@ -9,42 +9,20 @@ constexpr unsigned questions = 20;
 
 } // namespace
 
-void Sentinels::find()
-{
-    if (!is_open())
-        return hurry();
-    if (!ask())
-        fail("no memory");
-}
-
-void Sentinels::opened()
+bool Sentinels::begin()
 {
     countdown_ = 0;
-    if (!ask())
-        fail("no memory");
+    return true;
 }
 
 bool Sentinels::ask()
 {
-    if (!is_connected())
-        return true;
     if (countdown_-- == 0) {
         countdown_ = questions;
         if (!write({"SENTINEL", "SENTINELS", options().master}))
             return false;
     }
     return write({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", options().master});
-}
-
-void Sentinels::broken(std::string_view reason)
-{
-    auto level = std::exchange(is_told_, true) ? NGX_LOG_INFO : NGX_LOG_ERR;
-    ngx_log_error(static_cast<ngx_uint_t>(level), log(), 0, "redis %*s%*s: the sentinel does not help: %*s",
-                  url().size(), url().data(), place().size(), place().data(), reason.size(), reason.data());
-    if (++failures_ < sentinels_.count())
-        return hurry();
-    failures_ = 0;
-    tell_not_found("no sentinel tells where the master is");
 }
 
 /// A master is its host and its port, a list of sentinels one of lists, and a name that is not known is nil.
@@ -58,17 +36,7 @@ void Sentinels::heard(Reply reply)
     if (reply[0].text().empty())
         learn_sentinels(reply);
     else
-        learn_master({reply[0].text(), static_cast<int>(reply[1].integer())});
-}
-
-void Sentinels::learn_master(const Address& address)
-{
-    failures_ = 0;
-    is_told_ = false;
-    bool is_news = !(address == std::exchange(master_, address));
-    tell_found(address);
-    if (is_news)
-        tell_moved(address);
+        learn({reply[0].text(), static_cast<int>(reply[1].integer())});
 }
 
 void Sentinels::learn_sentinels(Reply reply)
@@ -82,7 +50,7 @@ void Sentinels::learn_sentinels(Reply reply)
             else if (reply[i][field].text() == "port")
                 port = static_cast<int>(reply[i][field + 1].integer());
         }
-        sentinels_.add({host, port});
+        guides().add({host, port});
     }
 }
 

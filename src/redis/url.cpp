@@ -1,5 +1,6 @@
 #include "url.hpp"
 
+#include "cluster.hpp"
 #include "sentinel.hpp"
 
 namespace redis {
@@ -98,13 +99,23 @@ const char* parse_sentinel(ngx_conf_t* cf, std::string_view rest, Options& optio
     return parse_hosts(cf, rest.substr(0, slash), sentinel_port, options);
 }
 
+const char* parse_cluster(ngx_conf_t* cf, std::string_view rest, Options& options)
+{
+    options.topology = Topology::cluster;
+    if (rest.find('/') != rest.npos)
+        return "a cluster has one database, without a number: cluster://host:port,host:port";
+    return parse_hosts(cf, rest, redis_port, options);
+}
+
 struct Scheme {
     std::string_view name;
     const char* (*parse)(ngx_conf_t* cf, std::string_view rest, Options& options);
 };
 
-constexpr Scheme schemes[] = {
-    {"unix:", parse_path}, {"redis://", parse_single}, {"sentinel://", parse_sentinel}};
+constexpr Scheme schemes[] = {{"unix:", parse_path},
+                              {"redis://", parse_single},
+                              {"sentinel://", parse_sentinel},
+                              {"cluster://", parse_cluster}};
 
 } // namespace
 
@@ -118,13 +129,16 @@ const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
             return "name the user by user= and the password by password_file=, not in the URL";
         return scheme.parse(cf, url.substr(scheme.name.size()), options);
     }
-    return "write redis://host:port/database, unix:/path or sentinel://host:port,host:port/name";
+    return "write redis://host:port/database, unix:/path, sentinel://host:port,host:port/name or "
+           "cluster://host:port,host:port";
 }
 
 Locator* make_locator(ngx_pool_t* pool, const Options& options)
 {
     if (options.topology == Topology::sentinel)
         return ngx::make<Sentinels>(pool, options);
+    if (options.topology == Topology::cluster)
+        return ngx::make<Cluster>(pool, options);
     return ngx::make<Addresses>(pool, options.addresses);
 }
 

@@ -48,7 +48,7 @@ void Watch::tick()
     }
     if (ngx_current_msec - heard_at_ >= longest_silence)
         return fail("it is silent");
-    if (!ask())
+    if (is_connected() && !ask())
         fail("no memory");
 }
 

@@ -18,10 +18,10 @@ protected:
     /// What was heard is a sign of life.
     void is_alive() { heard_at_ = ngx_current_msec; }
     void hurry() override { tick_in(1); }
-
-private:
     /// Whether there was memory for it.
     virtual bool ask() = 0;
+
+private:
     void tick_in(ngx_msec_t time);
     void tick();
 

@@ -207,6 +207,16 @@ bool Wire::write(std::span<const std::string_view> words)
     return true;
 }
 
+bool Wire::authenticate()
+{
+    if (options_.password.empty())
+        return true;
+    bool is_written = options_.user.empty() ? write({"AUTH", options_.password})
+                                            : write({"AUTH", options_.user, options_.password});
+    wipe();
+    return is_written;
+}
+
 /// Only a socket that did not take everything waits for epoll.
 void Wire::flush()
 {

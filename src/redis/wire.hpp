@@ -35,10 +35,15 @@ protected:
     bool write(std::initializer_list<std::string_view> words) { return write({words.begin(), words.end()}); }
     /// Forgets what was written: it was a password.
     void wipe() { ngx_explicit_memzero(text_, text_size_); }
+    /// Writes AUTH, where the options have a password.
+    bool authenticate();
+    /// Sends now what the socket takes.
+    void flush();
     /// Whether there is more behind the reply that is being heard.
     bool has_more() const;
     /// Where it is, for the log; empty where the URL says so.
     std::string_view place() const;
+    const Address& address() const { return address_; }
 
 private:
     virtual void opened() = 0;
@@ -54,12 +59,12 @@ private:
     void connect(const Address& address);
     void not_found(std::string_view reason) override { fail(reason); }
     void moved(const Address& address) override;
+    void lost(std::string_view reason) override { is_open() ? fail(reason) : void(); }
 
     bool attach();
     bool has_connected();
     bool format(std::span<const std::string_view> words);
     void read();
-    void flush();
 
     Options options_;
     ngx_log_t* log_ = nullptr;

@@ -48,7 +48,7 @@ std::string_view fingerprint(ngx_pool_t* pool, const api_token::CreateRequest& w
 
 Create::Create(ngx::Request& request, Store& store, const api_token::Token& token,
                const api_token::CreateRequest& wanted, api_token::Seconds retention)
-    : Eval(request, store.writing_connection(), script), request_(request), token_(token)
+    : Eval(request, store.writing_server(), script), request_(request), token_(token)
 {
     Keys keys(request.pool(), store.prefix());
     key(keys.token(token.id));

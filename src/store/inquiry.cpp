@@ -93,7 +93,7 @@ Inquiry* Inquiry::send(Store& store, ngx_queue_t* bucket, const api_token::Ident
     if (auto* cache = store.cache())
         inquiry->asked_ = cache->now(store.channel(), id);
     inquiry->link_.join(bucket);
-    if (store.connection().send(*inquiry))
+    if (store.server().send(*inquiry))
         return inquiry;
     inquiry->end();
     return nullptr;

@@ -31,7 +31,7 @@ return 'again'
 
 List::List(ngx::Request& request, Store& store, std::string_view account_id,
            const api_token::ListQuery& query)
-    : Eval(request, store.connection(), script), request_(request)
+    : Eval(request, store.server(), script), request_(request)
 {
     Keys keys(request.pool(), store.prefix());
     for (auto order : account_orders)

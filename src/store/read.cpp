@@ -12,7 +12,7 @@ const redis::Script script{lua_record, "return record(KEYS[1])"};
 } // namespace
 
 Read::Read(ngx::Request& request, Store& store, std::string_view id)
-    : Eval(request, store.connection(), script), request_(request), id_(id)
+    : Eval(request, store.server(), script), request_(request), id_(id)
 {
     key(Keys(request.pool(), store.prefix()).token(id));
 }

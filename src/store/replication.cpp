@@ -28,8 +28,8 @@ void move_all(ngx_queue_t* from, ngx_queue_t* to)
 
 } // namespace
 
-Replication::Replication(redis::Connection& connection, unsigned replicas, ngx_msec_t timeout)
-    : connection_(connection),
+Replication::Replication(redis::Server& server, unsigned replicas, ngx_msec_t timeout)
+    : server_(server),
       replicas_(replicas), words_{"WAIT", write(count_, replicas),
                                   write(time_, ngx_max(timeout / parts_of_timeout, 1))}
 {
@@ -48,7 +48,7 @@ bool Replication::join(Replicated& waiting)
 
 bool Replication::ask()
 {
-    is_under_way_ = connection_.send(*this);
+    is_under_way_ = server_.send(*this);
     if (!is_under_way_)
         return false;
     move_all(&joined_, &asked_);

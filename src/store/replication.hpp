@@ -16,7 +16,7 @@ class Replicated;
 class Replication final : private redis::Command {
 public:
     /// `replicas` must have a write; 0: it is not asked.
-    Replication(redis::Connection& connection, unsigned replicas, ngx_msec_t timeout);
+    Replication(redis::Server& server, unsigned replicas, ngx_msec_t timeout);
 
     bool is_asked() const { return replicas_ > 0; }
 
@@ -32,7 +32,7 @@ private:
     void answered(redis::Reply reply) override;
     void failed(redis::Failure) override { tell(false); }
 
-    redis::Connection& connection_;
+    redis::Server& server_;
     unsigned replicas_;
     std::array<char, 10> count_;
     std::array<char, 20> time_;

@@ -17,7 +17,8 @@ constexpr ngx_uint_t listening_workers = 4;
 Store::Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix,
              std::string_view changes, unsigned replicas)
     : locator_(locator), prefix_(prefix), replicas_(replicas), connection_(options, locator),
-      writing_connection_(options, locator), replication_(writing_connection_, replicas, options.timeout),
+      writing_connection_(options, locator),
+      server_(locator.server() ? *locator.server() : connection_), replication_(writing_connection_, replicas, options.timeout),
       listener_(options, locator, changes, *this), uses_(*this)
 {
 }
@@ -25,18 +26,19 @@ Store::Store(const redis::Options& options, redis::Locator& locator, std::string
 void Store::start(ngx_log_t* log, Cache* cache)
 {
     locator_.start(log);
-    connection_.start(log);
+    if (&server_ == &connection_)
+        connection_.start(log);
     if (replicas_)
         writing_connection_.start(log);
     uses_.start(log);
     cache_ = cache;
     if (!cache)
         return;
-    channel_ = cache->channel_of(std::string(connection_.url()).append(" ").append(prefix_));
+    channel_ = cache->channel_of(std::string(options().url).append(" ").append(prefix_));
     if (!channel_) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "redis %*s: more than 4 stores share the cache, this one goes without",
-                      connection_.url().size(), connection_.url().data());
+                      options().url.size(), options().url.data());
     } else if (ngx_worker < listening_workers) {
         listener_.start(log);
     }

@@ -35,9 +35,9 @@ public:
     /// A token's status is another one from now on.
     void changed(std::string_view token_id);
 
-    redis::Connection& connection() { return connection_; }
+    redis::Server& server() { return server_; }
     /// For what Replicated is awaited after.
-    redis::Connection& writing_connection() { return replicas_ ? writing_connection_ : connection_; }
+    redis::Server& writing_server() { return replicas_ ? writing_connection_ : server_; }
     Replication& replication() { return replication_; }
     unsigned replicas() const { return replicas_; }
     const redis::Options& options() const { return connection_.options(); }
@@ -62,6 +62,7 @@ private:
     unsigned replicas_;
     redis::Connection connection_;
     redis::Connection writing_connection_;
+    redis::Server& server_;
     Replication replication_;
     redis::Listener listener_;
     Inquiries inquiries_;

@@ -69,7 +69,7 @@ std::string_view statuses_that_allow(ngx_pool_t* pool, Operation action)
 
 Apply::Apply(ngx::Request& request, Store& store, Operation action, std::string_view id,
              std::string_view account_id, api_token::Seconds retention)
-    : Eval(request, store.writing_connection(), script), request_(request), id_(id)
+    : Eval(request, store.writing_server(), script), request_(request), id_(id)
 {
     Keys keys(request.pool(), store.prefix());
     key(keys.token(id));

@@ -29,7 +29,7 @@ public:
         auto* key = memory + sizeof(Touch);
         auto* end = write_token_key(key, store.prefix(), token_id);
         auto* touch = new (memory) Touch(store, {key, static_cast<std::size_t>(end - key)}, used_at);
-        if (!store.connection().send(*touch))
+        if (!store.server().send(*touch))
             touch->end();
     }
 
@@ -52,7 +52,7 @@ private:
             return end();
         words_[0] = "EVAL";
         words_[1] = script.text();
-        if (!store_.connection().send(*this))
+        if (!store_.server().send(*this))
             end();
     }
     void end()

@@ -40,14 +40,19 @@ sub cli {
     return $answer;
 }
 
-# a server on that port, once it answers, at that address or on the loopback; `conf` is the text of its configuration
+# a server on that port, once it answers, at that address or on the loopback; `conf` is the text of its
+# configuration, `files` are others in its folder
 sub start_server {
-    my ($port, $conf, $address) = (@_, '127.0.0.1');
+    my ($port, $conf, $address, %files) = @_;
+    $address //= '127.0.0.1';
+    %files = (%files, conf => "port $port\nbind $address\ndir $dir/$port\n$conf\n");
     my $folder = "$dir/$port";
     File::Path::make_path($folder);
-    open my $file, '>', "$folder/conf" or die "$folder/conf: $!\n";
-    print $file "port $port\nbind $address\ndir $folder\n$conf\n";
-    close $file;
+    for my $name (keys %files) {
+        open my $file, '>', "$folder/$name" or die "$folder/$name: $!\n";
+        print $file $files{$name};
+        close $file;
+    }
     my $pid = fork() // die "fork: $!\n";
     if ($pid == 0) {
         open STDIN,  '<',  '/dev/null';

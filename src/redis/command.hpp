@@ -1,0 +1,42 @@
+#pragma once
+
+#include "ngx/nginx.hpp"
+#include "reply.hpp"
+
+namespace redis {
+
+/// A command and whoever waits for its reply. It may die while it waits: its reply is then dropped.
+class Command {
+public:
+    struct Pending;
+
+    Command() = default;
+    Command(const Command&) = delete;
+    Command& operator=(const Command&) = delete;
+
+    virtual std::span<const std::string_view> words() const = 0;
+    /// Exactly one of these is called, once, and never from inside Server::send.
+    virtual void answered(Reply reply) = 0;
+    virtual void failed(Failure failure) = 0;
+
+protected:
+    ~Command();
+
+private:
+    /// Among the commands of the metrics.
+    virtual bool is_counted() const { return true; }
+
+    Pending* pending_ = nullptr;
+};
+
+/// Where commands are sent.
+class Server {
+public:
+    /// Sends `command` and answers true, or false when Redis is away: then the command is not called.
+    virtual bool send(Command& command) = 0;
+
+protected:
+    ~Server() = default;
+};
+
+} // namespace redis

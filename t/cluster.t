@@ -1,0 +1,355 @@
+use ApiToken;
+use Servers;
+
+workers(2);
+master_on();
+no_root_location();
+log_level('info');
+plan 'no_plan';
+
+our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
+our $create = '{"token_scope":"account"}';
+
+# three masters, and a replica of the first
+our ($replica, @masters) = server_ports(4);
+our ($nowhere) = server_ports(1);
+our @all = (@masters, $replica);
+my %bus = map { $_ => server_ports(1) } @all;
+
+sub node_id { 'a' x 35 . sprintf '%05d', $_[0] }
+
+# what a node is started with: all that it would have learned of the others
+sub nodes_of {
+    my ($self) = @_;
+    my @slots = ('0-5460', '5461-10922', '10923-16383');
+    my $text = '';
+    for my $i (0 .. 3) {
+        my $is_master = $i < 3;
+        $text .= join(' ', node_id($all[$i]), "127.0.0.1:$all[$i]\@$bus{$all[$i]}", ($all[$i] == $self ? 'myself,' : '') . ($is_master ? 'master' : 'slave'),
+            $is_master ? '-' : node_id($masters[0]), 0, 0, $is_master ? $i + 1 : 1, 'connected', $is_master ? $slots[$i] : ()) . "\n";
+    }
+    return $text . "vars currentEpoch 3 lastVoteEpoch 0\n";
+}
+
+sub start_node {
+    my ($port, @more) = @_;
+    my $conf = join "\n", "save ''", 'cluster-enabled yes', 'cluster-node-timeout 1000', "cluster-port $bus{$port}",
+        'cluster-announce-ip 127.0.0.1', 'repl-diskless-sync-delay 0', @more;
+    start_server($port, $conf, undef, 'nodes.conf' => nodes_of($port));
+}
+
+sub until_ok { eventually { @_ == grep { cli($_, 'CLUSTER', 'INFO') =~ /cluster_state:ok/ } @_ } }
+
+sub start_all {
+    stop_server(@all);
+    start_node($_, @_) for @all;
+    until_ok(@all);
+    eventually { cli($masters[0], 'INFO', 'replication') =~ /state=online/ };
+}
+
+# an account of that partition; and one whose slot each of the masters has
+sub account_of { return '013xrzp12g' . $_[0] . '000000000000000' . $_[1] }
+our @partitions = qw(3nqk8n 00000a 00000b 00000c 00000d 00000e 00000f 00000g 00000h 00000j 00000k 00000m);
+our @accounts = map { account_of($_, 1) } @partitions;
+
+sub cluster (@) {
+    my ($ports, @more) = @_;
+    return 'api_token_redis cluster://' . join(',', map { "127.0.0.1:$_" } @$ports) . " @more";
+}
+sub checked (@) { return checks(@_) =~ s/^api_token_redis .*\n//mr }
+our $api = api('api_token_redis x', 'api_token_caller account=$http_x_account') =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $place = "location / { auth_api_token r; proxy_pass http://behind; }\n";
+
+sub as { return {'X-Account' => $_[0]} }
+sub make { return post($create, as($_[0])) }
+sub new_of { return new_token({}, as($_[0])) }
+
+# by each worker, for each account
+sub until_served {
+    eventually { my $failed = 0; for my $round (1 .. 4) { make($_)->{status} == 200 or $failed++ for @accounts } !$failed };
+}
+sub listeners { my $count = 0; $count += (cli($_, 'PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n(\d+)$/)[0] // 0 for @_; return $count }
+sub until_heard_at { my @ports = @_; eventually { listeners(@ports) == 2 } }
+
+sub key_of { return 'api_token:{' . substr($_[0], 10, 6) . "}:token:$_[0]" }
+sub slot_of { return cli($masters[0], 'CLUSTER', 'KEYSLOT', $_[0]) }
+sub owner_of {
+    my $slot = shift;
+    my @lines = split /\n/, cli($masters[1], 'CLUSTER', 'SLOTS');
+    my ($first) = grep { $lines[$_] =~ /^\d+$/ && ($lines[$_ + 1] // '') =~ /^\d+$/ && $lines[$_] <= $slot && $slot <= $lines[$_ + 1]
+        && ($lines[$_ + 2] // '') =~ /^127/ } 0 .. $#lines;
+    return $lines[$first + 3];
+}
+
+run_tests();
+
+__DATA__
+
+=== TEST 1: each account's operations, at the node that has its slot
+--- http_config eval: main::checked(main::cluster([$main::nowhere, $main::masters[1]]), 'api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    until_served();
+    my %owners;
+    for my $account (@::accounts) {
+        my ($token, $details) = new_of($account);
+        my $port = owner_of(slot_of(key_of($details->{id})));
+        $owners{$port}++;
+        is(cli($port, 'HGET', key_of($details->{id}), 'account_id'), $account, 'its node has it');
+        is(ask('/', $token)->{status}, 200, 'check');
+        is(request(GET => "/$details->{id}", undef, as($account))->{status}, 200, 'retrieve');
+        is(json(request(GET => '', undef, as($account))->{content})->{status}, 'success', 'list');
+        is(request(POST => "/$details->{id}/revoke", undef, as($account))->{status}, 200, 'revoke');
+        is(ask('/', $token)->{status}, 401, 'revoked');
+        is(request(DELETE => "/$details->{id}", undef, as($account))->{status}, 200, 'delete');
+    }
+    is(scalar keys %owners, 3, 'three nodes');
+    my %clients = map { $_ => scalar(() = cli($_, 'CLIENT', 'LIST') =~ /cmd=eval/g) } @::masters;
+    is_deeply([grep { $clients{$_} > 2 } @::masters], [], 'one connection for each worker') or diag(explain(\%clients));
+}
+--- error_log eval
+qr/redis cluster:\S+ \(127.0.0.1:$main::nowhere\) does not tell where Redis is: Connection refused; the next is asked/
+
+
+
+=== TEST 2: a change is heard at whichever node it was published
+--- http_config eval: main::checked(main::cluster([@main::masters]), 'api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    until_served();
+    until_heard_at(@::all);
+    for my $port (@::all) {
+        my ($token, $details) = new_of($::accounts[0]);
+        is(ask('/', $token)->{status}, 200, 'active') for 1 .. 5;
+        my $owner = owner_of(slot_of(key_of($details->{id})));
+        cli($owner, 'HSET', key_of($details->{id}), 'status', 'revoked');
+        is(ask('/', $token)->{status}, 200, 'a cache does not ask');
+        cli($port, 'PUBLISH', 'api_token:changes', $details->{id});
+        my $took = eventually { ask('/', $token)->{status} == 401 };
+        cmp_ok($took, '<', 1, "heard from $port");
+    }
+    # the node that is listened at, not the one that has the token
+    my ($token, $details) = new_of($::accounts[0]);
+    is(ask('/', $token)->{status}, 200, 'active') for 1 .. 5;
+    my $owner = owner_of(slot_of(key_of($details->{id})));
+    cli($owner, 'HSET', key_of($details->{id}), 'status', 'revoked');
+    is(ask('/', $token)->{status}, 200, 'remembered');
+    my @places = grep { listeners($_) } @::all;
+    cli($_, 'CLIENT', 'KILL', 'TYPE', 'pubsub') for @places;
+    eventually { ask('/', $token)->{status} == 401 };
+    until_heard_at(@::all);
+}
+--- error_log
+revocations are not heard: Server closed the connection
+
+
+
+=== TEST 3: a slot moves and comes back under load
+--- http_config eval: main::checked(main::cluster([@main::masters]))
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    until_served();
+    my $account = $::accounts[0];
+    my @known = map { [new_of($account)] } 1 .. 20;
+    my $slot = slot_of(key_of($known[0][1]{id}));
+    my $home = owner_of($slot);
+    my ($other) = grep { $_ != $home } @::masters;
+    my %status;
+    my $load = sub {
+        my ($answer) = make($account);
+        $status{create}{$answer->{status}}++;
+        push @known, [@{json($answer->{content})}{qw(token details)}] if $answer->{status} == 200;
+        $status{check}{ask('/', $known[rand @known][0])->{status}}++;
+        $status{retrieve}{request(GET => "/$known[rand @known][1]{id}", undef, as($account))->{status}}++;
+    };
+    for (1 .. 3) {
+        my ($from, $to) = ($home, $other);
+        for (1 .. 2) {
+            cli($to, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', node_id($from));
+            cli($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', node_id($to));
+            while (my @keys = split /\n/, cli($from, 'CLUSTER', 'GETKEYSINSLOT', $slot, 7)) {
+                cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS', @keys);
+                # a script of many keys that are at both nodes waits for the rest
+                $status{check}{ask('/', $known[rand @known][0])->{status}}++ for 1 .. 3;
+            }
+            cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($to)) for $to, $from, @::masters;
+            $load->() for 1 .. 30;
+            ($from, $to) = ($to, $from);
+        }
+    }
+    is_deeply([map { keys %{$status{$_}} } qw(create check retrieve)], [200, 200, 200], 'all is answered') or diag(explain(\%status));
+    my $list = json(request(GET => '?pagination[page_size]=1', undef, as($account))->{content});
+    cmp_ok($list->{pagination}{item_count}, '>=', scalar @known, 'nothing is lost');
+    is(ask('/', $_->[0])->{status}, 200, 'known') for @known[0 .. 19];
+    my $moved = 0;
+    $moved += $_ for map { cli($_, 'INFO', 'errorstats') =~ /errorstat_(?:MOVED|ASK):count=(\d+)/ } @::masters;
+    cmp_ok($moved, '>', 0, 'nodes did tell where else it is');
+}
+--- timeout: 30
+
+
+
+=== TEST 4: a slot that stays between two nodes: what can be answered is, the rest is 503 in time
+--- http_config eval: main::checked(main::cluster([@main::masters]))
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    until_served();
+    my $account = $::accounts[0];
+    my @known = map { [new_of($account)] } 1 .. 5;
+    my $slot = slot_of(key_of($known[0][1]{id}));
+    my $home = owner_of($slot);
+    my ($other) = grep { $_ != $home } @::masters;
+    cli($other, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', node_id($home));
+    cli($home, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', node_id($other));
+    cli($home, 'MIGRATE', '127.0.0.1', $other, '', 0, 5000, 'KEYS', map { key_of($_->[1]{id}) } @known[0, 1]);
+    is(cli($home, 'EXISTS', key_of($known[0][1]{id})) =~ /ASK/ ? 'gone' : 'here', 'gone', 'the first key is not there');
+    for (1 .. 5) {
+        is(ask('/', $_->[0])->{status}, 200, 'check') for @known;
+        is(request(GET => "/$_->[1]{id}", undef, as($account))->{status}, 200, 'retrieve') for @known;
+    }
+    my $sent = Time::HiRes::time();
+    is_answer(make($account), 503, $::unavailable, 'a create, whose keys are at both');
+    my $took = Time::HiRes::time() - $sent;
+    ok($took > 0.4 && $took < 1.2, "after the timeout: $took");
+    my $ended = fork();
+    if (!$ended) {
+        Time::HiRes::sleep(0.2);
+        cli($home, 'MIGRATE', '127.0.0.1', $other, '', 0, 5000, 'KEYS', split /\n/, cli($home, 'CLUSTER', 'GETKEYSINSLOT', $slot, 1000));
+        cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($other)) for $other, $home, @::masters;
+        POSIX::_exit(0);
+    }
+    my $answer;
+    eventually { $answer = make($account); $answer->{status} == 200 };
+    waitpid $ended, 0;
+    is(make($account)->{status}, 200, 'create') for 1 .. 10;
+}
+
+
+
+=== TEST 5: a master dies and its replica takes over
+--- http_config eval: main::checked(main::cluster([@main::masters]), 'api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    until_served();
+    my ($account) = grep { owner_of(slot_of("{" . substr($_, 10, 6) . "}")) == $::masters[0] } @::accounts;
+    my ($token, $details) = new_of($account);
+    eventually { cli($::replica, 'EXISTS', key_of($details->{id})) =~ /MOVED|1/ };
+    eventually { cli($::masters[0], 'WAIT', 1, 100) eq '1' };
+    until_heard_at(@::all);
+    is(ask('/', $token)->{status}, 200, 'known') for 1 .. 3;
+    stop_server($::masters[0]);
+    my ($longest, %seen) = (0);
+    eventually {
+        my $sent = Time::HiRes::time();
+        my $answer = make($account);
+        my $time = Time::HiRes::time() - $sent;
+        $longest = $time if $time > $longest;
+        if ($answer->{status} != 200 && !$seen{$answer->{status}}++) {
+            is_answer($answer, 503, $::unavailable, 'while nobody has the slot');
+            is($answer->{headers}{'retry-after'}, 1, 'Retry-After');
+        }
+        $answer->{status} == 200;
+    };
+    ok($seen{503}, 'there was such a time');
+    cmp_ok($longest, '<', 1.2, 'each answer in time');
+    until_served();
+    until_heard_at($::replica, @::masters[1, 2]);
+    is(ask('/', $token)->{status}, 200, 'the replica has the token') for 1 .. 3;
+    cli($::replica, 'HSET', key_of($details->{id}), 'status', 'revoked');
+    is(ask('/', $token)->{status}, 200, 'remembered again');
+    cli($::replica, 'PUBLISH', 'api_token:changes', $details->{id});
+    eventually { ask('/', $token)->{status} == 401 };
+}
+--- error_log
+requests that need it are answered 503 until it is back
+
+
+
+=== TEST 6: a node that is cut off from the others is not believed
+--- http_config eval: main::checked(main::cluster([$main::masters[0]]), 'api_token_cache zone=t:1m', 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all('cluster-require-full-coverage no');
+    until_served();
+    until_heard_at(@::all);
+    my ($account) = grep { owner_of(slot_of("{" . substr($_, 10, 6) . "}")) == $::masters[0] } @::accounts;
+    my ($token) = new_of($account);
+    is(ask('/', $token)->{status}, 200, 'known') for 1 .. 3;
+    signal_server($_, 'STOP') for $::replica, @::masters[1, 2];
+    eventually { cli($::masters[0], 'CLUSTER', 'INFO') =~ /cluster_state:fail/ };
+    eventually { ask('/', $token)->{status} == 503 };
+    is_answer(make($account), 503, $::unavailable, 'a write');
+    signal_server($_, 'CONT') for $::replica, @::masters[1, 2];
+    until_served();
+    until_heard_at(@::all);
+    is(ask('/', $token)->{status}, 200, 'known again');
+}
+--- error_log
+its cluster_state is not ok
+
+
+
+=== TEST 7: a Redis that is no cluster
+--- http_config eval: main::checked(main::cluster([$ENV{TEST_NGINX_REDIS_PORT}]))
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    my $sent = Time::HiRes::time();
+    is_answer(make($::accounts[0]), 503, $::unavailable, 'create') for 1 .. 2;
+    my $took = Time::HiRes::time() - $sent;
+    cmp_ok($took, '<', 2, 'in time');
+    eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; local $/; <$log> =~ /cluster support disabled/ };
+}
+--- error_log
+does not tell where Redis is: ERR This instance has cluster support disabled
+
+
+
+=== TEST 8: with a password
+--- http_config eval
+write_key(password => "secret\n");
+main::checked(main::cluster([@main::masters], 'user=nginx', "password_file=$ENV{TEST_NGINX_KEYS}/password"), 'api_token_cache zone=t:1m')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    for (@::all) {
+        cli($_, qw(ACL SETUSER nginx on >secret ~api_token:* &api_token:changes +evalsha +eval +subscribe +ping +cluster|slots +cluster|info +asking
+            +exists +get +hget +hmget +hset +set +expireat +publish +zadd +zcard +zcount +zrange +zrangebyscore +pttl +ttl +zrem));
+        cli($_, qw(ACL SETUSER default resetpass >other));
+        cli($_, qw(-a other --no-auth-warning CLIENT KILL TYPE normal));
+    }
+    until_served();
+    my $heard = sub { my $count = 0; $count += (cli($_, qw(-a other --no-auth-warning PUBSUB NUMSUB api_token:changes)) =~ /\n(\d+)$/)[0] for @::all; $count };
+    eventually { $heard->() == 2 };
+}
+
+
+
+=== TEST 9: what is no URL of a cluster
+--- config
+--- steps eval
+sub {
+    my %cases = (
+        'cluster://'                    => 'no host',
+        'cluster://127.0.0.1/0'         => 'a cluster has one database, without a number',
+        'cluster://127.0.0.1,,127.0.0.2' => 'no host',
+        'cluster://a:b@127.0.0.1'       => 'name the user by user=',
+    );
+    for my $url (sort keys %cases) {
+        like(mistake(test_nginx(http => "api_token_redis $url;")), qr/^api_token_redis: "\Q$url\E" \Q$cases{$url}\E.* in \S+:3$/, $url);
+    }
+    like(mistake(test_nginx(http => 'api_token_redis cluster://127.0.0.1 wait=1;')), qr/^api_token_redis: "wait=" is not there with cluster:/, 'wait=');
+    unlike(test_nginx(http => 'api_token_redis cluster://127.0.0.1,[::1]:26380;'), qr/emerg/, 'two addresses');
+}
