@@ -47,10 +47,8 @@ sub start_all {
     eventually { cli($masters[0], 'INFO', 'replication') =~ /state=online/ };
 }
 
-# an account of that partition; and one whose slot each of the masters has
-sub account_of { return '013xrzp12g' . $_[0] . '000000000000000' . $_[1] }
-our @partitions = qw(3nqk8n 00000a 00000b 00000c 00000d 00000e 00000f 00000g 00000h 00000j 00000k 00000m);
-our @accounts = map { account_of($_, 1) } @partitions;
+# of partitions that are in slots of all masters
+our @accounts = map { "013xrzp12g${_}0000000000000001" } map { "00000$_" } qw(a b c d e f g h j k m n);
 
 sub cluster (@) {
     my ($ports, @more) = @_;
@@ -191,7 +189,6 @@ sub {
     $moved += $_ for map { cli($_, 'INFO', 'errorstats') =~ /errorstat_(?:MOVED|ASK):count=(\d+)/ } @::masters;
     cmp_ok($moved, '>', 0, 'nodes did tell where else it is');
 }
---- timeout: 30
 
 
 
@@ -219,6 +216,14 @@ sub {
     is_answer(make($account), 503, $::unavailable, 'a create, whose keys are at both');
     my $took = Time::HiRes::time() - $sent;
     ok($took > 0.4 && $took < 1.2, "after the timeout: $took");
+
+    # the script finds the token's key, and then not those that its account has
+    my ($id, $prefix) = ($known[2][1]{id}, key_of($known[2][1]{id}) =~ s/token:.*/account:$account/r);
+    is(request(POST => "/$id/revoke", undef, as($account))->{status}, 200, 'revoke');
+    cli($home, 'MIGRATE', '127.0.0.1', $other, '', 0, 5000, 'KEYS', map { "$prefix:$_" } qw(inserted_at expires_at));
+    is_answer(request(DELETE => "/$id", undef, as($account)), 503, $::unavailable, 'a delete');
+    is(request(GET => "/$id", undef, as($account))->{status}, 200, 'nothing of it is done');
+
     my $ended = fork();
     if (!$ended) {
         Time::HiRes::sleep(0.2);
@@ -230,6 +235,7 @@ sub {
     eventually { $answer = make($account); $answer->{status} == 200 };
     waitpid $ended, 0;
     is(make($account)->{status}, 200, 'create') for 1 .. 10;
+    is(request(DELETE => "/$id", undef, as($account))->{status}, 200, 'delete');
 }
 
 

@@ -22,12 +22,13 @@ if is ~= 'revoked' and tonumber(fields[8]) <= tonumber(now) then is = 'expired' 
 if not string.find(allowed, is, 1, true) then return 'not allowed' end
 redis.call('PUBLISH', channel, id)
 if status == '' then
-  redis.call('DEL', KEYS[1])
   local orders = {}
   for i, order in ipairs({'inserted_at', 'expires_at', 'ends_at'}) do
     orders[i] = account_keys .. fields[1] .. ':' .. order
   end
+  -- first, since they may be at another node of a cluster by now
   drop(orders, {id})
+  redis.call('DEL', KEYS[1])
   return 1
 end
 redis.call('HSET', KEYS[1], 'status', status, 'updated_at', now)
