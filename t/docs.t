@@ -263,7 +263,7 @@ is_deeply(\%in_table, \%served, 'the metrics that are served, and their types');
 
 # texts with a space that are none of these
 my %other = map { $_ => 1 } 'Bearer ', 'Bearer realm=', 'public, max-age=300', '422 Unprocessable Entity', ', error="invalid_token"',
-    ', error="insufficient_scope"', 'if KEYS[5] then', 'return record(KEYS[1])';
+    ', error="insufficient_scope"', 'if KEYS[5] then', 'return record(KEYS[1])', 'non local key';
 
 # of the sources, without Lua and comments, each with its parts made one
 sub texts {
