@@ -288,7 +288,9 @@ requests that need it are answered 503 until it is back
 sub {
     start_all('cluster-require-full-coverage no');
     until_served();
-    until_heard_at(@::all);
+    # both workers hear at that node
+    eventually { listeners($::masters[0]) == 2 || (map { cli($_, 'CLIENT', 'KILL', 'TYPE', 'normal') } $::replica, @::masters[1, 2]) && 0 };
+    until_served();
     my ($account) = grep { owner_of(slot_of("{" . substr($_, 10, 6) . "}")) == $::masters[0] } @::accounts;
     my ($token) = new_of($account);
     is(ask('/', $token)->{status}, 200, 'known') for 1 .. 3;

@@ -58,6 +58,25 @@ const char* read_replicas(std::string_view text, unsigned& replicas)
     return nullptr;
 }
 
+/// Where a parameter that names a file is kept; null where it is none.
+std::string_view* file_of(std::string_view name, redis::Options& options)
+{
+    if (name == "ca")
+        return &options.ca;
+    if (name == "cert")
+        return &options.cert;
+    return name == "key" ? &options.key : nullptr;
+}
+
+const char* read_path(ngx_conf_t* cf, std::string_view text, std::string_view& path, ngx_err_t& number)
+{
+    auto name = ngx::str(text);
+    auto file = ngx::read_secret_file(cf, cf->temp_pool, name);
+    path = ngx::view(name);
+    number = file.number;
+    return file.error;
+}
+
 const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_view value,
                            Parameters& parameters)
 {
@@ -74,7 +93,35 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
         return read_timeout(value, options.timeout);
     if (name == "wait")
         return read_replicas(value, parameters.replicas);
-    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout= and wait=";
+    if (auto* place = file_of(name, options))
+        return read_path(cf, value, *place, parameters.number);
+    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout=, wait=, ca=, "
+           "cert= and key=";
+}
+
+struct Mistake {
+    /// Empty where there is none.
+    std::string_view argument;
+    const char* sentence;
+};
+
+/// Makes what rediss:// needs.
+Mistake set_tls(ngx_conf_t* cf, redis::Options& options)
+{
+    if (options.tls_name.empty()) {
+        bool has_files = !options.ca.empty() || !options.cert.empty() || !options.key.empty();
+        return has_files ? Mistake{"ca=, cert=, key=", "stand with rediss:// only"} : Mistake{};
+    }
+    if (options.ca.empty())
+        return {"ca=", "is missing: name the file of the certificates that Redis's is checked by"};
+    if (options.cert.empty() != options.key.empty())
+        return {"cert=, key=", "need one another"};
+    auto* tls = ngx::make<redis::Tls>(cf->pool);
+    options.tls = tls;
+    if (auto* error = tls ? tls->trust(options.ca) : "finds no memory")
+        return {"ca=", error};
+    auto* error = options.cert.empty() ? nullptr : tls->identify(options.cert, options.key);
+    return error ? Mistake{"cert=", error} : Mistake{};
 }
 
 /// Places that say the same share one; null when there is no memory.
@@ -117,6 +164,9 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
         return refuse(cf, "wait=", "is not there with cluster://: set min-replicas-to-write in Redis");
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");
+
+    if (auto [argument, sentence] = set_tls(cf, parameters.options); sentence)
+        return refuse(cf, argument, sentence);
 
     settings.store = find_or_make_store(cf, parameters);
     return static_cast<char*>(settings.store ? NGX_CONF_OK : NGX_CONF_ERROR);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ngx/nginx.hpp"
+#include "tls.hpp"
 
 #include <algorithm>
 #include <array>
@@ -50,6 +50,12 @@ struct Options {
     std::string_view user;
     /// Empty where Redis asks for none.
     std::string_view password;
+    /// Null without TLS; the files that it was made of, and whose certificate the Redis must have.
+    const Tls* tls = nullptr;
+    std::string_view ca;
+    std::string_view cert;
+    std::string_view key;
+    std::string_view tls_name;
     ngx_msec_t connect_timeout = 1000;
     ngx_msec_t timeout = 500;
 
@@ -57,6 +63,7 @@ struct Options {
     bool operator==(const Options& other) const
     {
         return url == other.url && user == other.user && password == other.password &&
+               ca == other.ca && cert == other.cert && key == other.key &&
                connect_timeout == other.connect_timeout && timeout == other.timeout;
     }
 };

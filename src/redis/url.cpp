@@ -87,6 +87,17 @@ const char* parse_single(ngx_conf_t* cf, std::string_view rest, Options& options
     return parse_hosts(cf, rest.substr(0, slash), redis_port, options);
 }
 
+const char* parse_tls(ngx_conf_t* cf, std::string_view rest, Options& options)
+{
+    if (auto* error = Tls::missing())
+        return error;
+    if (auto* error = parse_single(cf, rest, options))
+        return error;
+    const auto& address = options.addresses[0];
+    options.tls_name = address.name().empty() ? address.host() : address.name();
+    return nullptr;
+}
+
 const char* parse_sentinel(ngx_conf_t* cf, std::string_view rest, Options& options)
 {
     options.topology = Topology::sentinel;
@@ -114,6 +125,7 @@ struct Scheme {
 
 constexpr Scheme schemes[] = {{"unix:", parse_path},
                               {"redis://", parse_single},
+                              {"rediss://", parse_tls},
                               {"sentinel://", parse_sentinel},
                               {"cluster://", parse_cluster}};
 
@@ -129,7 +141,7 @@ const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
             return "name the user by user= and the password by password_file=, not in the URL";
         return scheme.parse(cf, url.substr(scheme.name.size()), options);
     }
-    return "write redis://host:port/database, unix:/path, sentinel://host:port,host:port/name or "
+    return "write redis://host:port/database, rediss://host:port/database, unix:/path, sentinel://host:port,host:port/name or "
            "cluster://host:port,host:port";
 }
 

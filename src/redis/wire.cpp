@@ -80,6 +80,7 @@ void Wire::looked_up(const ngx_resolver_ctx_t& answer)
 void Wire::connect(const Address& address)
 {
     is_connected_ = false;
+    tls_ = nullptr;
     *ngx_snprintf(reinterpret_cast<u_char*>(place_.data()), place_.size() - 1, " (%s:%d)", address.host(),
                   address.port()) = '\0';
     if (!address.is_path() && !address.is_numeric())
@@ -150,6 +151,27 @@ bool Wire::has_connected()
 {
     if (is_connected_)
         return true;
+    if (!has_socket() || (options_.tls && !has_tls()))
+        return false;
+    is_connected_ = true;
+    opened();
+    return context_;
+}
+
+bool Wire::has_tls()
+{
+    if (!tls_)
+        tls_ = options_.tls->begin(context_, options_.tls_name);
+    auto state = tls_ ? Tls::shake(tls_) : Tls::Handshake::failed;
+    if (state == Tls::Handshake::reads && connection_->write->active)
+        ngx_del_event(connection_->write, NGX_WRITE_EVENT, 0);
+    if (state == Tls::Handshake::failed)
+        fail(tls_ ? Tls::reason(tls_) : "TLS does not begin");
+    return state == Tls::Handshake::done;
+}
+
+bool Wire::has_socket()
+{
     int error = 0;
     socklen_t size = sizeof(error);
     if (getsockopt(context_->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
@@ -160,9 +182,7 @@ bool Wire::has_connected()
         fail({reinterpret_cast<char*>(text), static_cast<std::size_t>(end - text)});
         return false;
     }
-    is_connected_ = true;
-    opened();
-    return context_;
+    return true;
 }
 
 std::string_view Wire::place() const

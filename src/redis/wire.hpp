@@ -63,6 +63,8 @@ private:
 
     bool attach();
     bool has_connected();
+    bool has_socket();
+    bool has_tls();
     bool format(std::span<const std::string_view> words);
     void read();
 
@@ -71,6 +73,8 @@ private:
     redisContext* context_ = nullptr;
     ngx_connection_t* connection_ = nullptr;
     bool is_connected_ = false;
+    /// Owned by the context; null before TLS begins.
+    ssl_st* tls_ = nullptr;
     ngx_resolver_ctx_t* question_ = nullptr;
     /// As it was found, perhaps by name.
     Address address_;
