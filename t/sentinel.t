@@ -252,7 +252,7 @@ sub {
     is_answer(post($::create), 503, $::unavailable, 'a write') for 1 .. 20;
     eventually { ask('/', $token)->{status} == 503 };
     cli($::one, 'CLIENT', 'KILL', 'TYPE', 'pubsub');
-    eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; local $/; <$log> =~ /not heard: it is no master/ };
+    eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; local $/; $_ = <$log>; /not heard: it is no master/ && /\): it is no master; requests/ };
     is(cli($::one, 'PUBSUB', 'NUMSUB', 'api_token:changes'), "api_token:changes\n0", 'nobody listens at a replica');
     cli($::one, 'REPLICAOF', 'NO', 'ONE');
     until_served();

@@ -95,7 +95,8 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
         return read_replicas(value, parameters.replicas);
     if (auto* place = file_of(name, options))
         return read_path(cf, value, *place, parameters.number);
-    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout=, wait=, ca=, "
+    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout=, wait=, "
+           "ca=, "
            "cert= and key=";
 }
 

@@ -7,8 +7,8 @@
 
 namespace redis {
 
-/// A cluster: each command goes to the node that has its key's slot. One of the nodes is the guide, which tells
-/// where the slots are, and that it is not cut off from the others: listeners are there, too.
+/// A cluster: each command goes to the node that has its key's slot. One of the nodes is the guide, which
+/// tells where the slots are, and that it is not cut off from the others: listeners are there, too.
 class Cluster final : public Server, public Guide, private Supervisor {
 public:
     explicit Cluster(const Options& options);

@@ -114,10 +114,9 @@ void Connection::rest(std::string_view reason)
     auto hash = ngx_crc32_short(ngx::str(reason).data, reason.size());
     ngx_uint_t level = hash == std::exchange(last_reason_, hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
     if (!ngx_exiting && !ngx_terminate)
-        ngx_log_error(level, log(), 0,
-                      "redis %*s%*s: %*s; requests that need it are answered 503 until it is back",
-                      url().size(), url().data(), place().size(), place().data(), reason.size(),
-                      reason.data());
+        ngx_log_error(
+            level, log(), 0, "redis %*s%*s: %*s; requests that need it are answered 503 until it is back",
+            url().size(), url().data(), place().size(), place().data(), reason.size(), reason.data());
     if (connect_timer_.timer_set)
         ngx_del_timer(&connect_timer_);
     ngx_add_timer(&connect_timer_, pause_ / 2 + static_cast<ngx_msec_t>(ngx_random()) % pause_);
@@ -216,9 +215,9 @@ void Connection::Greeting::answered(Reply reply)
     auto error = reply.text();
     char reason[160];
     auto word = error.substr(0, ngx_min(error.find(' '), std::size_t(32)));
-    auto* end = ngx_snprintf(reinterpret_cast<u_char*>(reason), sizeof(reason),
-                             "%*s was refused with %*s: check %s", words_[0].size(), words_[0].data(),
-                             word.size(), word.data(), what_to_check());
+    auto* end =
+        ngx_snprintf(reinterpret_cast<u_char*>(reason), sizeof(reason), "%*s was refused with %*s: check %s",
+                     words_[0].size(), words_[0].data(), word.size(), word.data(), what_to_check());
     connection_.close({reason, static_cast<std::size_t>(reinterpret_cast<char*>(end) - reason)});
 }
 

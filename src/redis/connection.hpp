@@ -17,9 +17,9 @@ protected:
     ~Supervisor() = default;
 };
 
-/// A worker's pipelined connection to one Redis. It is made again by itself, after a pause that doubles up to a
-/// second. Commands that come while it is being made wait for it; while it rests they are refused. A reply that
-/// is later than the timeout ends the connection, since replies come in order.
+/// A worker's pipelined connection to one Redis. It is made again by itself, after a pause that doubles up to
+/// a second. Commands that come while it is being made wait for it; while it rests they are refused. A reply
+/// that is later than the timeout ends the connection, since replies come in order.
 class Connection final : public Server, private Wire {
 public:
     Connection(const Options& options, Locator& locator, Supervisor* supervisor = nullptr);

@@ -2,8 +2,7 @@
 
 namespace redis {
 
-Guide::Guide(const Options& options)
-    : GuideAddresses{Addresses(options.addresses)}, Watch(options, guides_)
+Guide::Guide(const Options& options) : GuideAddresses{Addresses(options.addresses)}, Watch(options, guides_)
 {
 }
 

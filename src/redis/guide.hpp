@@ -9,7 +9,8 @@ struct GuideAddresses {
     Addresses guides_;
 };
 
-/// Learns from servers where the Redis is. One of them is asked all the time; where it does not help, the next.
+/// Learns from servers where the Redis is. One of them is asked all the time; where it does not help, the
+/// next.
 class Guide : public Locator, private GuideAddresses, protected Watch {
 public:
     void start(ngx_log_t* log) override { Watch::start(log); }

@@ -62,9 +62,9 @@ struct Options {
     /// The URL says all that the fields before `user` do.
     bool operator==(const Options& other) const
     {
-        return url == other.url && user == other.user && password == other.password &&
-               ca == other.ca && cert == other.cert && key == other.key &&
-               connect_timeout == other.connect_timeout && timeout == other.timeout;
+        return url == other.url && user == other.user && password == other.password && ca == other.ca &&
+               cert == other.cert && key == other.key && connect_timeout == other.connect_timeout &&
+               timeout == other.timeout;
     }
 };
 

@@ -4,7 +4,8 @@
 
 namespace redis {
 
-/// Finds the master that sentinels watch. A failover is known a quarter of a second after the sentinel knows it.
+/// Finds the master that sentinels watch. A failover is known a quarter of a second after the sentinel knows
+/// it.
 class Sentinels final : public Guide {
 public:
     explicit Sentinels(const Options& options) : Guide(options) {}

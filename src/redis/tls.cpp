@@ -72,8 +72,8 @@ ssl_st* Tls::begin(redisContext* context, std::string_view name) const
     if (name.size() < text.size())
         std::copy(name.begin(), name.end(), text.begin());
     auto* connection = SSL_new(context_);
-    bool is_begun = connection && expect(connection, text.data()) &&
-                    redisInitiateSSL(context, connection) == REDIS_OK;
+    bool is_begun =
+        connection && expect(connection, text.data()) && redisInitiateSSL(context, connection) == REDIS_OK;
     if (is_begun)
         return without_errors(connection);
     SSL_free(connection);

@@ -8,7 +8,8 @@ struct ssl_st;
 
 namespace redis {
 
-/// Connections by TLS: hiredis' own since 1.0, with the certificate's name checked too, which hiredis does not.
+/// Connections by TLS: hiredis' own since 1.0, with the certificate's name checked too, which hiredis does
+/// not.
 class Tls {
 public:
     /// What is missing in this build, or null.

@@ -141,7 +141,8 @@ const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
             return "name the user by user= and the password by password_file=, not in the URL";
         return scheme.parse(cf, url.substr(scheme.name.size()), options);
     }
-    return "write redis://host:port/database, rediss://host:port/database, unix:/path, sentinel://host:port,host:port/name or "
+    return "write redis://host:port/database, rediss://host:port/database, unix:/path, "
+           "sentinel://host:port,host:port/name or "
            "cluster://host:port,host:port";
 }
 

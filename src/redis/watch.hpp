@@ -4,8 +4,8 @@
 
 namespace redis {
 
-/// A wire that opens itself again. It asks for a sign of life every quarter of a second, and takes a silence of
-/// one second for a loss, since a broken network sends none.
+/// A wire that opens itself again. It asks for a sign of life every quarter of a second, and takes a silence
+/// of one second for a loss, since a broken network sends none.
 class Watch : protected Wire {
 public:
     void start(ngx_log_t* log);

@@ -54,7 +54,9 @@ bool Wire::look_up()
         return false;
     question->name = ngx::str(name);
     question->data = this;
-    question->handler = [](ngx_resolver_ctx_t* answer) { static_cast<Wire*>(answer->data)->looked_up(*answer); };
+    question->handler = [](ngx_resolver_ctx_t* answer) {
+        static_cast<Wire*>(answer->data)->looked_up(*answer);
+    };
     // so that the address of the configuration has its turn
     question->timeout = ngx_min(timeout, options_.connect_timeout / 2);
     question_ = question;

@@ -29,9 +29,8 @@ void move_all(ngx_queue_t* from, ngx_queue_t* to)
 } // namespace
 
 Replication::Replication(redis::Server& server, unsigned replicas, ngx_msec_t timeout)
-    : server_(server),
-      replicas_(replicas), words_{"WAIT", write(count_, replicas),
-                                  write(time_, ngx_max(timeout / parts_of_timeout, 1))}
+    : server_(server), replicas_(replicas), words_{"WAIT", write(count_, replicas),
+                                                   write(time_, ngx_max(timeout / parts_of_timeout, 1))}
 {
     ngx_queue_init(&asked_);
     ngx_queue_init(&joined_);

@@ -17,8 +17,8 @@ constexpr ngx_uint_t listening_workers = 4;
 Store::Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix,
              std::string_view changes, unsigned replicas)
     : locator_(locator), prefix_(prefix), replicas_(replicas), connection_(options, locator),
-      writing_connection_(options, locator),
-      server_(locator.server() ? *locator.server() : connection_), replication_(writing_connection_, replicas, options.timeout),
+      writing_connection_(options, locator), server_(locator.server() ? *locator.server() : connection_),
+      replication_(writing_connection_, replicas, options.timeout),
       listener_(options, locator, changes, *this), uses_(*this)
 {
 }

@@ -18,8 +18,8 @@ class Store final : private redis::Audience {
 public:
     /// `changes` is the channel on which the scripts publish the id of each token that changes.
     /// `replicas` must have a change before it is acknowledged.
-    Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix, std::string_view changes,
-          unsigned replicas);
+    Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix,
+          std::string_view changes, unsigned replicas);
 
     /// In a worker. `cache` may be null.
     void start(ngx_log_t* log, Cache* cache);
