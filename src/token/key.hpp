@@ -51,8 +51,8 @@ public:
     std::string_view header() const;
     /// The same for the same key, whatever file it came from, and for no other; tells nothing of a secret.
     const Sha256& fingerprint() const;
-    /// The public half as a JWK (RFC 7517 §4, RFC 7518 §6.2 and §6.3, RFC 8037 §2), JSON text with `alg`,
-    /// `kid` and `use`; empty for a secret.
+    /// The public half as a JWK (RFC 7517 §4, RFC 7518 §6.2 and §6.3, RFC 8037 §2), JSON text with `alg`, `kid` and
+    /// `use`; empty for a secret.
     std::string public_jwk() const;
     /// Whether the private half, or the secret, is here, and `key_ops` does not forbid its use.
     bool can_sign() const;
