@@ -39,9 +39,9 @@ api_token; api_token;                       => "api_token" directive is duplicat
 # api_token_redis: the URL
 api_token_redis;                            => invalid number of arguments in "api_token_redis" directive
 api_token_redis $store; api_token_redis $store; => "api_token_redis" directive is duplicate
-api_token_redis 127.0.0.1:6379;             => api_token_redis: "127.0.0.1:6379" write redis://host:port/database or unix:/path
-api_token_redis "";                         => api_token_redis: "" write redis://host:port/database or unix:/path
-api_token_redis http://127.0.0.1;           => api_token_redis: "http://127.0.0.1" write redis://host:port/database or unix:/path
+api_token_redis 127.0.0.1:6379;             => api_token_redis: "127.0.0.1:6379" write redis://host:port/database, rediss://host:port/database, unix:/path, sentinel://host:port,host:port/name or cluster://host:port,host:port
+api_token_redis "";                         => api_token_redis: "" write redis://host:port/database, rediss://host:port/database, unix:/path, sentinel://host:port,host:port/name or cluster://host:port,host:port
+api_token_redis http://127.0.0.1;           => api_token_redis: "http://127.0.0.1" write redis://host:port/database, rediss://host:port/database, unix:/path, sentinel://host:port,host:port/name or cluster://host:port,host:port
 api_token_redis unix:;                      => api_token_redis: "unix:" write unix:/path, an absolute path of at most 107 characters
 api_token_redis unix:redis.sock;            => api_token_redis: "unix:redis.sock" write unix:/path, an absolute path of at most 107 characters
 api_token_redis redis://;                   => api_token_redis: "redis://" no host

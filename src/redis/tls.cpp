@@ -15,7 +15,6 @@ namespace redis {
 
 namespace {
 
-/// nginx takes what is left in OpenSSL's queue of errors for its own.
 template <class T>
 T without_errors(T result)
 {
@@ -80,6 +79,11 @@ ssl_st* Tls::begin(redisContext* context, std::string_view name) const
     return without_errors(static_cast<SSL*>(nullptr));
 }
 
+void Tls::forget_errors()
+{
+    ERR_clear_error();
+}
+
 Tls::Handshake Tls::shake(ssl_st* connection)
 {
     auto result = SSL_do_handshake(connection);
@@ -125,6 +129,8 @@ ssl_st* Tls::begin(redisContext*, std::string_view) const
 {
     return nullptr;
 }
+
+void Tls::forget_errors() {}
 
 Tls::Handshake Tls::shake(ssl_st*)
 {

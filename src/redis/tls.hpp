@@ -29,6 +29,8 @@ public:
 
     enum class Handshake { done, reads, writes, failed };
     static Handshake shake(ssl_st* connection);
+    /// nginx takes what is left in OpenSSL's queue of errors for its own.
+    static void forget_errors();
     /// Why it failed.
     static const char* reason(ssl_st* connection);
 

@@ -137,6 +137,8 @@ void Wire::shut()
     }
     if (auto* context = std::exchange(context_, nullptr))
         redisFree(context);
+    if (std::exchange(tls_, nullptr))
+        Tls::forget_errors();
 }
 
 void Wire::fail(std::string_view reason)
