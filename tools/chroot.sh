@@ -33,8 +33,10 @@ if [ ! -e "$all/$name" ]; then
 fi
 exec 9>&-
 
-# bound to itself, so that a command can make namespaces in it; with its processes, what was mounted is gone
+# bound to itself, so that a command can make namespaces in it; with its processes, what was mounted is gone,
+# and what make left in /tmp under a process id that comes again
 exec unshare --mount --pid --fork --kill-child sh -c '
     dir=$1; shift
     mount --bind "$dir" "$dir" && mount -t proc proc "$dir/proc" &&
+    mount -t tmpfs tmpfs "$dir/tmp" &&
     chroot "$dir" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; exit $?' sh "$all/$name" "$@"

@@ -12,9 +12,9 @@ fail() { echo "test-deb: $*" >&2; exit 1; }
 
 rm -rf "$root"
 inside true
-cp build/deb/${package}_*.deb tools/demo.sh "$root/tmp/"
+cp build/deb/${package}_*.deb tools/demo.sh "$root/var/tmp/"
 apt update
-apt install "/tmp/$(basename build/deb/${package}_*.deb)"
+apt install "/var/tmp/$(basename build/deb/${package}_*.deb)"
 
 printf '{"kty":"oct","kid":"1","k":"%s"}\n' "$(head -c 32 /dev/zero | tr '\0' x | base64 | tr -d =)" >"$root/etc/nginx/api_token.jwk"
 cat >"$root/etc/nginx/conf.d/api_token.conf" <<'CONF'
@@ -28,9 +28,9 @@ CONF
 inside nginx -t
 
 apt install redis-server redis-tools curl openssl perl
-inside env MODULE=/usr/lib/nginx/modules/ngx_http_api_token_module.so bash /tmp/demo.sh
+inside env MODULE=/usr/lib/nginx/modules/ngx_http_api_token_module.so bash /var/tmp/demo.sh
 
-rm "$root/etc/nginx/api_token.jwk" "$root/etc/nginx/conf.d/api_token.conf" "$root"/tmp/$package*.deb
+rm "$root/etc/nginx/api_token.jwk" "$root/etc/nginx/conf.d/api_token.conf" "$root"/var/tmp/$package*.deb
 apt purge $package
 left=$(find "$root" -path "$root/proc" -prune -o -path "$root/var/cache/apt" -prune -o -name '*api[_-]token*' -print)
 [ -z "$left" ] || fail "left behind: $left"
