@@ -196,7 +196,7 @@ FUZZ_OBJECTS := $(patsubst src/token/%.cpp,build/fuzz/token/%.o,$(wildcard src/t
 # nginx's own sources that read a URL, with its headers, each allocation of a pool one of its own
 FUZZ_NGINX := core/ngx_inet core/ngx_string core/ngx_palloc core/ngx_array os/unix/ngx_alloc
 FUZZ_NGINX_OBJECTS := $(FUZZ_NGINX:%=build/fuzz/nginx/%.o)
-FUZZ_NGINX_FLAGS := -DNGX_DEBUG_PALLOC=1 -Ibuild/module \
+FUZZ_NGINX_FLAGS := -Wno-unused-private-field -DNGX_DEBUG_PALLOC=1 -Ibuild/module \
 	$(addprefix -isystem$(NGX_DEV)/src/,core event event/modules os/unix http http/modules http/v2)
 
 build/fuzz/token/%.o: src/token/%.cpp Makefile | deps-build deps-fuzz
@@ -213,13 +213,13 @@ build/fuzz/redis_url.o: | $(BUILD)/$(NAME).so
 build/fuzz/%.o: t/fuzz/%.cpp Makefile | deps-build deps-fuzz
 	@mkdir -p $(@D)
 	clang++-14 $(FUZZ_CXXFLAGS) -c $< -o $@
-build/fuzz/redis_url: build/fuzz/redis_url.o build/fuzz/redis/url.o $(FUZZ_NGINX_OBJECTS)
+build/fuzz/redis_url: build/fuzz/redis_url.o build/fuzz/redis/url.o build/fuzz/redis/tls.o build/fuzz/redis/options.o $(FUZZ_NGINX_OBJECTS)
 	clang++-14 $(SANITIZE) -fsanitize=fuzzer -Wl,--wrap=getaddrinfo $^ -o $@
 build/fuzz/token.a: $(FUZZ_OBJECTS)
 	ar rcs $@ $^
 build/fuzz/%: build/fuzz/%.o build/fuzz/token.a
 	clang++-14 $(SANITIZE) -fsanitize=fuzzer $^ -o $@ -ljansson -lcrypto
-.SECONDARY: $(FUZZ_TARGETS:%=build/fuzz/%.o) $(FUZZ_OBJECTS) $(FUZZ_NGINX_OBJECTS) build/fuzz/redis/url.o
+.SECONDARY: $(FUZZ_TARGETS:%=build/fuzz/%.o) $(FUZZ_OBJECTS) $(FUZZ_NGINX_OBJECTS) build/fuzz/redis/url.o build/fuzz/redis/tls.o build/fuzz/redis/options.o
 -include $(wildcard build/fuzz/*.d build/fuzz/*/*.d)
 
 .PHONY: fuzz

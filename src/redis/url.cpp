@@ -1,8 +1,5 @@
 #include "url.hpp"
 
-#include "cluster.hpp"
-#include "sentinel.hpp"
-
 namespace redis {
 
 namespace {
@@ -144,15 +141,6 @@ const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
     return "write redis://host:port/database, rediss://host:port/database, unix:/path, "
            "sentinel://host:port,host:port/name or "
            "cluster://host:port,host:port";
-}
-
-Locator* make_locator(ngx_pool_t* pool, const Options& options)
-{
-    if (options.topology == Topology::sentinel)
-        return ngx::make<Sentinels>(pool, options);
-    if (options.topology == Topology::cluster)
-        return ngx::make<Cluster>(pool, options);
-    return ngx::make<Addresses>(pool, options.addresses);
 }
 
 } // namespace redis

@@ -36,11 +36,6 @@ struct Pool {
     ~Pool() { ngx_destroy_pool(pool); }
 };
 
-bool ends_with_nul(std::string_view text)
-{
-    return text.data()[text.size()] == '\0' && text.find('\0') == text.npos;
-}
-
 bool is_address(std::string_view text)
 {
     unsigned char bytes[16];
@@ -50,18 +45,17 @@ bool is_address(std::string_view text)
 
 void check_tcp(const redis::Options& options, ngx_conf_t* cf)
 {
-    must(ends_with_nul(options.address) && is_address(options.address));
-    must(options.port > 0 && options.port < 65536);
+    const auto& address = options.addresses[0];
+    must(is_address(address.host()) && address.port() > 0 && address.port() < 65536);
     must(options.database.size() < 6 &&
          options.database.find_first_not_of("0123456789") == std::string_view::npos);
-    const bool v6 = options.address.find(':') != options.address.npos;
-    const std::string host = v6 ? '[' + std::string(options.address) + ']' : std::string(options.address);
+    const std::string plain = address.host();
+    const std::string host = plain.find(':') != plain.npos ? '[' + plain + ']' : plain;
     const std::string text =
-        "redis://" + host + ':' + std::to_string(options.port) + '/' + std::string(options.database);
+        "redis://" + host + ':' + std::to_string(address.port()) + '/' + std::string(options.database);
     redis::Options again;
     must(redis::parse_url(cf, text, again) == nullptr);
-    must(again.address == options.address && again.port == options.port &&
-         again.database == options.database);
+    must(again.addresses[0] == address && again.database == options.database);
 }
 
 } // namespace
@@ -76,11 +70,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     redis::Options options;
     if (const char* problem = redis::parse_url(&pool.conf, url, options)) {
         must(*problem != '\0');
-    } else if (options.unix_path.empty()) {
+    } else if (options.addresses[0].is_path()) {
+        must("unix:" + std::string(options.addresses[0].host()) == url && url.size() < 113);
+    } else if (options.topology == redis::Topology::single) {
         check_tcp(options, &pool.conf);
     } else {
-        must(ends_with_nul(options.unix_path) && "unix:" + std::string(options.unix_path) == url);
-        must(options.unix_path.size() < 108 && options.unix_path.front() == '/');
+        must(!options.addresses.empty() && options.addresses.size() <= 32);
     }
     return 0;
 }
