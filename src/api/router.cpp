@@ -41,9 +41,8 @@ Coroutine coroutine_of(Operation operation)
     case Operation::suspend:
     case Operation::activate:
     case Operation::revoke:
-        return transition;
     case Operation::remove:
-        return remove;
+        return transition;
     case Operation::introspect:
         return introspect;
     case Operation::none:

@@ -9,9 +9,8 @@ namespace api {
 ngx::Content create(ngx::Request& request);
 ngx::Content list(ngx::Request& request);
 ngx::Content retrieve(ngx::Request& request);
-/// suspend, activate and revoke
+/// suspend, activate, revoke and delete, which reads no body
 ngx::Content transition(ngx::Request& request);
-ngx::Content remove(ngx::Request& request);
 /// RFC 7662
 ngx::Content introspect(ngx::Request& request);
 

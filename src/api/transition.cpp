@@ -13,11 +13,14 @@ ngx::Content transition(ngx::Request& request)
     const auto& settings = http::Settings::of(request.r());
     const auto& context = *http::Context::find(request.r());
 
-    auto body = co_await request.body();
-    if (body.status != NGX_OK)
-        co_return ngx::Answer::of_nginx(body.status);
-    if (!body.text.empty() && !api_token::is_empty_object(body.text))
-        co_return http::errors::body_not_wanted();
+    bool is_removal = context.route.operation == api_token::Operation::remove;
+    if (!is_removal) {
+        auto body = co_await request.body();
+        if (body.status != NGX_OK)
+            co_return ngx::Answer::of_nginx(body.status);
+        if (!body.text.empty() && !api_token::is_empty_object(body.text))
+            co_return http::errors::body_not_wanted();
+    }
 
     auto applied =
         co_await store::Apply(request, *settings.store, context.route.operation, context.route.token_id,
@@ -31,7 +34,8 @@ ngx::Content transition(ngx::Request& request)
     settings.store->changed(context.route.token_id);
     if (!co_await store::Replicated(request, *settings.store))
         co_return http::errors::not_replicated();
-    co_return details_answer(request, applied->token);
+    co_return is_removal ? http::json_answer(NGX_HTTP_OK, "{\"status\":\"success\"}\n")
+                         : details_answer(request, applied->token);
 }
 
 } // namespace api
