@@ -96,8 +96,7 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
     if (auto* place = file_of(name, options))
         return read_path(cf, value, *place, parameters.number);
     return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout=, wait=, "
-           "ca=, "
-           "cert= and key=";
+           "ca=, cert= and key=";
 }
 
 struct Mistake {

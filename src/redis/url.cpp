@@ -139,8 +139,7 @@ const char* parse_url(ngx_conf_t* cf, std::string_view url, Options& options)
         return scheme.parse(cf, url.substr(scheme.name.size()), options);
     }
     return "write redis://host:port/database, rediss://host:port/database, unix:/path, "
-           "sentinel://host:port,host:port/name or "
-           "cluster://host:port,host:port";
+           "sentinel://host:port,host:port/name or cluster://host:port,host:port";
 }
 
 } // namespace redis

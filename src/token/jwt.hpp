@@ -35,7 +35,7 @@ enum class Refusal {
     unavailable
 };
 
-inline constexpr std::size_t refusals = 13;
+inline constexpr std::size_t refusals = static_cast<std::size_t>(Refusal::unavailable) + 1;
 
 std::string_view name(Refusal refusal);
 

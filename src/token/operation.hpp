@@ -18,7 +18,7 @@ enum class Operation : std::uint8_t {
     introspect
 };
 
-inline constexpr std::size_t operations = 9;
+inline constexpr std::size_t operations = static_cast<std::size_t>(Operation::introspect) + 1;
 
 /// In a word; empty for none.
 constexpr std::string_view name(Operation operation)
