@@ -7,7 +7,6 @@ no_root_location();
 log_level('info');
 plan 'no_plan';
 
-our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 our $create = '{"token_scope":"account"}';
 
 # three masters, and a replica of the first
@@ -77,6 +76,21 @@ sub owner_of {
     my ($first) = grep { $lines[$_] =~ /^\d+$/ && ($lines[$_ + 1] // '') =~ /^\d+$/ && $lines[$_] <= $slot && $slot <= $lines[$_ + 1]
         && ($lines[$_ + 2] // '') =~ /^127/ } 0 .. $#lines;
     return $lines[$first + 3];
+}
+
+# new tokens of an account: its slot, the master that has it, another one, and each token with its details
+sub tokens_of {
+    my ($account, $count) = @_;
+    my @tokens = map { [new_of($account)] } 1 .. $count;
+    my $slot = slot_of(key_of($tokens[0][1]{id}));
+    my $home = owner_of($slot);
+    return ($slot, $home, (grep { $_ != $home } @masters)[0], @tokens);
+}
+
+sub begin_move {
+    my ($slot, $from, $to) = @_;
+    cli($to, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', node_id($from));
+    cli($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', node_id($to));
 }
 
 run_tests();
@@ -154,10 +168,7 @@ sub {
     start_all();
     until_served();
     my $account = $::accounts[0];
-    my @known = map { [new_of($account)] } 1 .. 20;
-    my $slot = slot_of(key_of($known[0][1]{id}));
-    my $home = owner_of($slot);
-    my ($other) = grep { $_ != $home } @::masters;
+    my ($slot, $home, $other, @known) = tokens_of($account, 20);
     my %status;
     my $load = sub {
         my ($answer) = make($account);
@@ -169,8 +180,7 @@ sub {
     for (1 .. 3) {
         my ($from, $to) = ($home, $other);
         for (1 .. 2) {
-            cli($to, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', node_id($from));
-            cli($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', node_id($to));
+            begin_move($slot, $from, $to);
             while (my @keys = split /\n/, cli($from, 'CLUSTER', 'GETKEYSINSLOT', $slot, 7)) {
                 cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS', @keys);
                 # a script of many keys that are at both nodes waits for the rest
@@ -200,12 +210,8 @@ sub {
     start_all();
     until_served();
     my $account = $::accounts[0];
-    my @known = map { [new_of($account)] } 1 .. 5;
-    my $slot = slot_of(key_of($known[0][1]{id}));
-    my $home = owner_of($slot);
-    my ($other) = grep { $_ != $home } @::masters;
-    cli($other, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', node_id($home));
-    cli($home, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', node_id($other));
+    my ($slot, $home, $other, @known) = tokens_of($account, 5);
+    begin_move($slot, $home, $other);
     cli($home, 'MIGRATE', '127.0.0.1', $other, '', 0, 5000, 'KEYS', map { key_of($_->[1]{id}) } @known[0, 1]);
     is(cli($home, 'EXISTS', key_of($known[0][1]{id})) =~ /ASK/ ? 'gone' : 'here', 'gone', 'the first key is not there');
     for (1 .. 5) {

@@ -8,7 +8,6 @@ no_root_location();
 log_level('info');
 plan 'no_plan';
 
-our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 our $create = '{"token_scope":"account"}';
 our ($port, $dns, $sentinel, $nowhere) = server_ports(4);
 our $answer_file = "$ENV{TEST_NGINX_KEYS}/address";

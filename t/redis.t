@@ -3,7 +3,6 @@ use IO::Socket::UNIX;
 
 plan 'no_plan';
 
-our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 our $fault       = error_body('unexpected', 'Something went wrong on the server.');
 our $create      = '{"token_scope":"account"}';
 our $unix        = "unix:$ENV{TEST_NGINX_REDIS}";

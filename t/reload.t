@@ -11,15 +11,6 @@ sub reload {
     kill HUP => <$pid> or die "kill: $!\n";
 }
 
-sub until_true (&) {
-    my $test = shift;
-    for (1 .. 100) {
-        return 1 if $test->();
-        select undef, undef, undef, 0.02;
-    }
-    return 0;
-}
-
 sub worker { post($create)->{headers}{'x-worker'} }
 
 run_tests();
@@ -37,7 +28,7 @@ sub {
     write_key('changing', '{"keys":[' . test_key('es256', {kid => 'new'}) . ',' . test_key('hs256') . ']}');
     is((jwt(post($::create)))[0], $header, 'the file alone changes nothing');
     reload();
-    ok(until_true { !kill 0 => $worker }, 'the old worker goes');
+    ok(eventually { !kill 0 => $worker }, 'the old worker goes');
     is((jwt(post($::create)))[0], '{"alg":"ES256","typ":"JWT","kid":"new"}', 'after');
 }
 
@@ -52,7 +43,7 @@ sub {
     my $worker = worker();
     write_key('broken', 'x');
     reload();
-    ok(until_true { open my $log, '<', $Test::Nginx::Util::ErrLogFile; grep { /neither a JWK nor a PEM key/ } <$log> }, 'it is refused');
+    ok(eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; grep { /neither a JWK nor a PEM key/ } <$log> }, 'it is refused');
     is(worker(), $worker, 'the worker stays');
 }
 --- error_log
@@ -74,7 +65,7 @@ sub {
     my ($answer) = answers(do { local $/; <$nginx> });
     close $nginx;
     is("$answer->{status} $answer->{headers}{'x-worker'}", "200 $worker", 'the old worker answers');
-    ok(until_true { !kill 0 => $worker }, 'the old worker is gone');
+    ok(eventually { !kill 0 => $worker }, 'the old worker is gone');
     isnt(worker(), $worker, 'a new one is there');
 }
 
@@ -90,13 +81,13 @@ sub {
     my ($token, $details) = new_token();
     my $key = 'api_token:{' . substr($account, 10, 6) . "}:token:$details->{id}";
     is(ask('/in', $token)->{status}, 200, 'a use that is written at once');
-    ok(until_true { redis('HGET', $key, 'last_used_at') ne '' }, 'written');
+    ok(eventually { redis('HGET', $key, 'last_used_at') ne '' }, 'written');
     my $first = redis('HGET', $key, 'last_used_at');
     Time::HiRes::sleep(1.1);
     is(ask('/in', $token)->{status}, 200, 'a use that waits for an hour');
     is(redis('HGET', $key, 'last_used_at'), $first, 'not written yet');
     my $worker = worker();
     reload();
-    ok(until_true { !kill 0 => $worker }, 'the old worker goes');
-    ok(until_true { redis('HGET', $key, 'last_used_at') > $first }, 'it has written it');
+    ok(eventually { !kill 0 => $worker }, 'the old worker goes');
+    ok(eventually { redis('HGET', $key, 'last_used_at') > $first }, 'it has written it');
 }

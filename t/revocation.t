@@ -6,7 +6,6 @@ no_root_location();
 log_level('info');
 plan 'no_plan';
 
-our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 
 our $api   = api() =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
 our $place = "location / { auth_api_token r; proxy_pass http://behind; }\n";

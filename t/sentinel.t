@@ -7,7 +7,6 @@ no_root_location();
 log_level('info');
 plan 'no_plan';
 
-our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 
 our ($one, $two, $nowhere, @sentinels) = server_ports(6);
 our $create = '{"token_scope":"account"}';

@@ -5,7 +5,6 @@ no_root_location();
 log_level('info');
 plan 'no_plan';
 
-our $unavailable = error_body('unexpected', 'The token store cannot be asked at the moment; try again.');
 our $create = '{"token_scope":"account"}';
 our $folder = "$ENV{TEST_NGINX_KEYS}/tls";
 our ($plain, $port) = server_ports(2);

@@ -1,30 +1,15 @@
 use ApiToken;
+use Servers;
 
 plan 'no_plan';
 
 our $stored = error_body('unexpected', 'It may have been stored, but too few replicas have confirmed it in time.');
 our $create = '{"token_scope":"account"}';
-our $folder = "$ENV{TEST_NGINX_KEYS}/replica";
-our $replica;
-
-mkdir $folder;
-if (!($replica = fork())) {
-    open STDOUT, '>', '/dev/null';
-    exec('redis-server', '--port', 0, '--unixsocket', "$folder/redis.sock", '--dir', $folder, '--save', '',
-        '--replicaof', '127.0.0.1', $ENV{TEST_NGINX_REDIS_PORT}, '--repl-diskless-sync-delay', 0) or POSIX::_exit(127);
-}
+our ($replica) = server_ports(1);
+start_server($replica, "save ''\nreplicaof 127.0.0.1 $ENV{TEST_NGINX_REDIS_PORT}\nrepl-diskless-sync-delay 0");
 sub until_replicated { eventually { redis('INFO', 'replication') =~ /state=online/ } }
 until_replicated();
 
-END {
-    if ($replica) {
-        kill $_ => $replica for qw(CONT TERM);
-        local $?;
-        waitpid $replica, 0;
-    }
-}
-
-sub replica { return `redis-cli -s $folder/redis.sock @_` =~ s/\n\z//r }
 # WAIT takes a third of the timeout
 sub waits { return "api_token_redis unix:$ENV{TEST_NGINX_REDIS} $_[0] timeout=" . ($_[1] // '900ms') }
 
@@ -53,16 +38,16 @@ sub {
         my (undef, $details) = new_token();
         push @ids, $details->{id};
         my $key = "api_token:{3nqk8n}:token:$details->{id}";
-        $missing++ if replica("HGET $key status") ne 'active';
+        $missing++ if cli($::replica, 'HGET', $key, 'status') ne 'active';
     }
     is($missing, undef, 'creates');
     for (map { my $id = $_; map { [$id, @$_] } ['suspend', 'suspended'], ['activate', 'active'], ['revoke', 'revoked'] } @ids[0 .. 9]) {
         my ($id, $action, $status) = @$_;
         is(request(POST => "/$id/$action")->{status}, 200, $action);
-        is(replica("HGET api_token:{3nqk8n}:token:$id status"), $status, 'there too');
+        is(cli($::replica, 'HGET', "api_token:{3nqk8n}:token:$id", 'status'), $status, 'there too');
     }
     is(request(DELETE => "/$ids[0]")->{status}, 200, 'delete');
-    is(replica("EXISTS api_token:{3nqk8n}:token:$ids[0]"), 0, 'gone there too');
+    is(cli($::replica, 'EXISTS', "api_token:{3nqk8n}:token:$ids[0]"), 0, 'gone there too');
 }
 
 
@@ -73,7 +58,7 @@ sub {
 --- steps eval
 sub {
     my ($token, $details) = new_token();
-    kill STOP => $::replica;
+    signal_server($::replica, 'STOP');
     my $answer;
     cmp_ok(seconds { $answer = post($::create, {'Idempotency-Key' => 'k'}) }, '<', 0.9, 'within the timeout');
     is_not_confirmed($answer, 'create');
@@ -91,10 +76,10 @@ sub {
         . "GET /none HTTP/1.0\r\n\r\n"));
     is_deeply([map { $_->{status} } @answers], [503, 503, 503, 404], 'one after the other');
 
-    kill CONT => $::replica;
+    signal_server($::replica, 'CONT');
     eventually { $answer = post($::create, {'Idempotency-Key' => 'k'}); $answer->{status} == 200 };
     my $id = json($answer->{content})->{details}{id};
-    is(replica("HGET api_token:{3nqk8n}:token:$id status"), 'active', 'the first token, confirmed');
+    is(cli($::replica, 'HGET', "api_token:{3nqk8n}:token:$id", 'status'), 'active', 'the first token, confirmed');
     is(request(POST => "/$details->{id}/activate")->{status}, 200, 'activate');
 }
 
@@ -113,7 +98,7 @@ sub {
     my ($waits) = redis('INFO', 'commandstats') =~ /cmdstat_wait:calls=(\d+)/;
     cmp_ok($waits, '<', 50, "by less questions than there were creates");
     my @ids = map { json($_->{content})->{details}{id} } @answers;
-    is(scalar(grep { replica("EXISTS api_token:{3nqk8n}:token:$_") } @ids), 50, 'all are there');
+    is(scalar(grep { cli($::replica, 'EXISTS', "api_token:{3nqk8n}:token:$_") } @ids), 50, 'all are there');
 }
 
 

@@ -103,7 +103,7 @@ use Test::Base::Filter ();
 use Test::Nginx::Socket -Base;
 
 our @EXPORT = qw(redis json b64url_decode
-    $account $environment $admin_user $pfid $time
+    $account $environment $admin_user $pfid $time $unavailable
     test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
     checks ask ask_all new_token sign redis_calls eventually until_heard signal_redis restart_redis start_nginx);
 
@@ -112,6 +112,7 @@ our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
 our $environment = '013xrzp12g3nqk8nzxvq7jm2arsfg5h1';
 our $admin_user  = '013xrzp12g3nqk8nh0qrc2b1jfanmvb9';
 our $pfid        = qr/[0-7][0-9abcdefghjkmnpqrstvwxyz]{31}/;
+our $unavailable = qq({"code":"unexpected","message":"The token store cannot be asked at the moment; try again.","status":"error"}\n);
 our $time        = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/;
 
 add_block_preprocessor(sub {
