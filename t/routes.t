@@ -167,3 +167,15 @@ sub {
             "/tenants/42/api_token//$id", '/tenants/42/api_token/', "/exact/api_token/$id/", "/below/api_token//$id", "/deep/api_token$id", '/tenants/x/api_token',
             "//$id", '/exact/api_token/';
 }
+
+
+
+=== TEST 7: a path that is rewritten after a variable has looked at the request
+--- config eval: api('auth_api_token r', 'set $early $api_token_id', 'rewrite ^(.*)/disable$ $1/suspend break', 'add_header X-Action $api_token_action')
+--- steps eval
+sub {
+    my ($token) = new_token();
+    my (undef, $details) = new_token();
+    my $answer = request(POST => "/$details->{id}/disable", undef, {Authorization => "Bearer $token"});
+    is("$answer->{status} $answer->{headers}{'x-action'}", '200 suspend', 'is the one that counts');
+}
