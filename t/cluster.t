@@ -351,7 +351,52 @@ sub {
 
 
 
-=== TEST 9: what is no URL of a cluster
+=== TEST 9: a write is acknowledged when a replica of its node has it
+--- http_config eval: main::checked(main::cluster([@main::masters], 'wait=1', 'timeout=900ms'))
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    my ($safe) = grep { owner_of(slot_of("{" . substr($_, 10, 6) . "}")) == $::masters[0] } @::accounts;
+    my ($alone) = grep { owner_of(slot_of("{" . substr($_, 10, 6) . "}")) == $::masters[1] } @::accounts;
+    eventually { 20 == grep { make($safe)->{status} == 200 } 1 .. 20 };
+
+    my $unconfirmed = error_body('unexpected', 'It may have been stored, but too few replicas have confirmed it in time.');
+    my $missing = 0;
+    for (1 .. 50) {
+        my $id = json(make($safe)->{content})->{details}{id};
+        # a node answers MOVED for what its replica has, too, unless the client has said READONLY
+        open my $cli, '-|', "printf 'READONLY\nEXISTS %s\n' '@{[key_of($id)]}' | redis-cli -p $::replica" or die;
+        $missing++ if join('', <$cli>) !~ /^1$/m;
+    }
+    is($missing, 0, 'the replica has what was acknowledged');
+
+    is_answer(make($alone), 503, $unconfirmed, 'a node without a replica') for 1 .. 4;
+    my ($token, $details) = new_of($safe);
+    my $slot = slot_of(key_of($details->{id}));
+    my $move = sub {
+        my ($from, $to) = @_;
+        begin_move($slot, $from, $to);
+        cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS', split /\n/, cli($from, 'CLUSTER', 'GETKEYSINSLOT', $slot, 1000));
+        cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($to)) for $to, $from, @::masters;
+    };
+    $move->(@::masters[0, 1]);
+    is_answer(make($safe), 503, $unconfirmed, 'moved to such a node') for 1 .. 4;
+    is_answer(request(POST => "/$details->{id}/suspend", undef, as($safe)), 503, $unconfirmed, 'suspend');
+    is(ask('/', $token)->{status}, 401, 'it is done');
+    $move->(@::masters[1, 0]);
+    is(request(POST => "/$details->{id}/activate", undef, as($safe))->{status}, 200, 'moved back: activate');
+    is(make($safe)->{status}, 200, 'create') for 1 .. 4;
+
+    signal_server($::replica, 'STOP');
+    is_answer(make($safe), 503, $unconfirmed, 'the replica does not answer');
+    signal_server($::replica, 'CONT');
+    eventually { make($safe)->{status} == 200 };
+}
+
+
+
+=== TEST 10: what is no URL of a cluster
 --- config
 --- steps eval
 sub {
@@ -364,6 +409,5 @@ sub {
     for my $url (sort keys %cases) {
         like(mistake(test_nginx(http => "api_token_redis $url;")), qr/^api_token_redis: "\Q$url\E" \Q$cases{$url}\E.* in \S+:3$/, $url);
     }
-    like(mistake(test_nginx(http => 'api_token_redis cluster://127.0.0.1 wait=1;')), qr/^api_token_redis: "wait=" is not there with cluster:/, 'wait=');
     unlike(test_nginx(http => 'api_token_redis cluster://127.0.0.1,[::1]:26380;'), qr/emerg/, 'two addresses');
 }

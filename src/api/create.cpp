@@ -2,8 +2,8 @@
 
 #include "http/context.hpp"
 #include "http/errors.hpp"
+#include "redis/replication.hpp"
 #include "store/create.hpp"
-#include "store/replication.hpp"
 #include "token/create_request.hpp"
 #include "token/digest.hpp"
 #include "token/jwt.hpp"
@@ -94,14 +94,15 @@ ngx::Content create(ngx::Request& request)
     if (!id)
         co_return http::errors::unexpected();
     auto token = new_token(*wanted, id->view(), context.caller.admin_user_id, request.now());
-    auto created = co_await store::Create(request, *settings.store, token, *wanted, settings.retention);
+    store::Create script(request, *settings.store, token, *wanted, settings.retention);
+    auto created = co_await script;
     if (!created)
         co_return http::errors::of(created.error());
     if (created->outcome == store::Created::Outcome::key_used_for_other_details)
         co_return http::errors::idempotency_key_used();
     if (created->outcome == store::Created::Outcome::deleted)
         co_return http::errors::idempotency_key_deleted();
-    if (!co_await store::Replicated(request, *settings.store))
+    if (!co_await redis::Replicated(request, script))
         co_return http::errors::not_replicated();
 
     context.created_id = ngx::copy(request.pool(), created->token.id);

@@ -3,7 +3,7 @@
 
 #include "http/context.hpp"
 #include "http/errors.hpp"
-#include "store/replication.hpp"
+#include "redis/replication.hpp"
 #include "store/transition.hpp"
 
 namespace api {
@@ -22,9 +22,9 @@ ngx::Content transition(ngx::Request& request)
             co_return http::errors::body_not_wanted();
     }
 
-    auto applied =
-        co_await store::Apply(request, *settings.store, context.route.operation, context.route.token_id,
-                              context.caller.account_id, settings.retention);
+    store::Apply script(request, *settings.store, context.route.operation, context.route.token_id,
+                        context.caller.account_id, settings.retention);
+    auto applied = co_await script;
     if (!applied)
         co_return http::errors::of(applied.error());
     if (applied->outcome == store::Transition::Outcome::missing)
@@ -32,7 +32,7 @@ ngx::Content transition(ngx::Request& request)
     if (applied->outcome == store::Transition::Outcome::not_allowed)
         co_return http::errors::invalid_action();
     settings.store->changed(context.route.token_id);
-    if (!co_await store::Replicated(request, *settings.store))
+    if (!co_await redis::Replicated(request, script))
         co_return http::errors::not_replicated();
     co_return is_removal ? http::json_answer(NGX_HTTP_OK, "{\"status\":\"success\"}\n")
                          : details_answer(request, applied->token);

@@ -11,8 +11,6 @@ namespace {
 struct Parameters {
     redis::Options options;
     std::string_view prefix = "api_token:";
-    /// 0: none is waited for.
-    unsigned replicas = 0;
     /// The system's error number of what is wrong, 0 where it has nothing to say.
     ngx_err_t number = 0;
 };
@@ -92,7 +90,7 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
     if (name == "timeout")
         return read_timeout(value, options.timeout);
     if (name == "wait")
-        return read_replicas(value, parameters.replicas);
+        return read_replicas(value, options.replicas);
     if (auto* place = file_of(name, options))
         return read_path(cf, value, *place, parameters.number);
     return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout=, wait=, "
@@ -129,15 +127,17 @@ store::Store* find_or_make_store(ngx_conf_t* cf, const Parameters& parameters)
 {
     auto& main = http::MainSettings::of(cf);
     for (auto* known : main.stores())
-        if (known->options() == parameters.options && known->prefix() == parameters.prefix &&
-            known->replicas() == parameters.replicas)
+        if (known->options() == parameters.options && known->prefix() == parameters.prefix)
             return known;
     auto changes = ngx::concat(cf->pool, {parameters.prefix, "changes"});
     auto* locator = redis::make_locator(cf->pool, parameters.options);
-    if (!locator)
+    // a cluster of connections of its own for what is written, as elsewhere one connection
+    bool is_second = locator && locator->server() && parameters.options.replicas;
+    auto* writing_locator = is_second ? redis::make_locator(cf->pool, parameters.options) : locator;
+    if (!writing_locator)
         return nullptr;
-    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, *locator, parameters.prefix, changes,
-                                         parameters.replicas);
+    auto* made = ngx::make<store::Store>(cf->pool, parameters.options, *locator, *writing_locator,
+                                         parameters.prefix, changes);
     auto** place = static_cast<store::Store**>(ngx_array_push(&main.store_list));
     if (made && place)
         *place = made;
@@ -160,8 +160,6 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
         if (auto* error = read_parameter(cf, name, value, parameters))
             return refuse(cf, ngx::view(arguments[i]), error, parameters.number);
     }
-    if (parameters.replicas && parameters.options.topology == redis::Topology::cluster)
-        return refuse(cf, "wait=", "is not there with cluster://: set min-replicas-to-write in Redis");
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");
 

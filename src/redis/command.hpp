@@ -5,6 +5,8 @@
 
 namespace redis {
 
+class Replication;
+
 /// A command and whoever waits for its reply. It may die while it waits: its reply is then dropped.
 class Command {
 public:
@@ -22,7 +24,12 @@ public:
 protected:
     ~Command();
 
+    /// Of the connection that it was answered on, which is there until what was told of the answer waits.
+    Replication* replication_ = nullptr;
+
 private:
+    friend class Connection;
+
     /// Among the commands of the metrics.
     virtual bool is_counted() const { return true; }
 

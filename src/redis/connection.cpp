@@ -17,7 +17,7 @@ using Pending = Command::Pending;
 // ---- the life of a connection
 
 Connection::Connection(const Options& options, Locator& locator, Supervisor* supervisor)
-    : Wire(options, locator), supervisor_(supervisor), pause_(shortest_pause)
+    : Wire(options, locator), supervisor_(supervisor), replication_(*this, options), pause_(shortest_pause)
 {
     ngx_queue_init(&queued_);
     ngx_queue_init(&sent_);
@@ -287,8 +287,10 @@ void Connection::heard(Reply reply)
     if (reply.is_error())
         note_error(reply);
     bool is_demoted = seeks_master() && reply.is_error() && reply.text().starts_with("READONLY");
-    if (auto* command = pending->release())
+    if (auto* command = pending->release()) {
+        command->replication_ = &replication_;
         command->answered(reply);
+    }
     if (is_demoted)
         close("it is no master any longer");
 }

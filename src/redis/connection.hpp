@@ -1,6 +1,6 @@
 #pragma once
 
-#include "command.hpp"
+#include "replication.hpp"
 #include "wire.hpp"
 
 namespace redis {
@@ -84,6 +84,7 @@ private:
     State state_ = State::idle;
     bool was_ready_ = false;
     Greeting greeting_{*this};
+    Replication replication_;
     ngx_queue_t queued_;
     ngx_queue_t sent_;
     ngx_event_t connect_timer_{};

@@ -58,13 +58,15 @@ struct Options {
     std::string_view tls_name;
     ngx_msec_t connect_timeout = 1000;
     ngx_msec_t timeout = 500;
+    /// That must have a write before it is acknowledged; 0: none is waited for.
+    unsigned replicas = 0;
 
     /// The URL says all that the fields before `user` do.
     bool operator==(const Options& other) const
     {
         return url == other.url && user == other.user && password == other.password && ca == other.ca &&
                cert == other.cert && key == other.key && connect_timeout == other.connect_timeout &&
-               timeout == other.timeout;
+               timeout == other.timeout && replicas == other.replicas;
     }
 };
 

@@ -39,6 +39,7 @@ public:
     void await_suspend(std::coroutine_handle<> waiting) { waiting_ = waiting; }
     /// The reply is there until the coroutine waits again. It is no error.
     api_token::Result<Reply, Failure> await_resume() const { return outcome_; }
+    Replication* replication() const { return replication_; }
 
 private:
     std::span<const std::string_view> words() const override { return {words_.data(), count_}; }

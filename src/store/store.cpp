@@ -12,13 +12,18 @@ namespace {
 /// The workers that listen; the others rely on them.
 constexpr ngx_uint_t listening_workers = 4;
 
+redis::Server& server_of(redis::Locator& locator, redis::Connection& connection)
+{
+    return locator.server() ? *locator.server() : connection;
+}
+
 } // namespace
 
-Store::Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix,
-             std::string_view changes, unsigned replicas)
-    : locator_(locator), prefix_(prefix), replicas_(replicas), connection_(options, locator),
-      writing_connection_(options, locator), server_(locator.server() ? *locator.server() : connection_),
-      replication_(writing_connection_, replicas, options.timeout),
+Store::Store(const redis::Options& options, redis::Locator& locator, redis::Locator& writing_locator,
+             std::string_view prefix, std::string_view changes)
+    : locator_(locator), writing_locator_(writing_locator), prefix_(prefix), connection_(options, locator),
+      writing_connection_(options, writing_locator), server_(server_of(locator, connection_)),
+      writing_server_(options.replicas ? server_of(writing_locator, writing_connection_) : server_),
       listener_(options, locator, changes, *this), uses_(*this)
 {
 }
@@ -28,7 +33,9 @@ void Store::start(ngx_log_t* log, Cache* cache)
     locator_.start(log);
     if (&server_ == &connection_)
         connection_.start(log);
-    if (replicas_)
+    if (&writing_server_ != &server_)
+        writing_locator_.start(log);
+    if (&writing_server_ == &writing_connection_)
         writing_connection_.start(log);
     uses_.start(log);
     cache_ = cache;
@@ -50,6 +57,7 @@ void Store::stop()
     uses_.stop();
     writing_connection_.stop();
     connection_.stop();
+    writing_locator_.stop();
     locator_.stop();
 }
 

@@ -4,7 +4,6 @@
 #include "inquiry.hpp"
 #include "redis/connection.hpp"
 #include "redis/listener.hpp"
-#include "replication.hpp"
 #include "uses.hpp"
 
 #include <optional>
@@ -17,9 +16,9 @@ namespace store {
 class Store final : private redis::Audience {
 public:
     /// `changes` is the channel on which the scripts publish the id of each token that changes.
-    /// `replicas` must have a change before it is acknowledged.
-    Store(const redis::Options& options, redis::Locator& locator, std::string_view prefix,
-          std::string_view changes, unsigned replicas);
+    /// `writing_locator` may be the other one, unless that is a server itself.
+    Store(const redis::Options& options, redis::Locator& locator, redis::Locator& writing_locator,
+          std::string_view prefix, std::string_view changes);
 
     /// In a worker. `cache` may be null.
     void start(ngx_log_t* log, Cache* cache);
@@ -28,8 +27,10 @@ public:
     /// While nginx reads its configuration: what looks up the names of hosts. The first is taken.
     void set_resolver(const redis::Resolver& resolver)
     {
-        if (!locator_.resolver().resolver)
-            locator_.set_resolver(resolver);
+        if (locator_.resolver().resolver)
+            return;
+        locator_.set_resolver(resolver);
+        writing_locator_.set_resolver(resolver);
     }
 
     /// A token's status is another one from now on.
@@ -37,9 +38,7 @@ public:
 
     redis::Server& server() { return server_; }
     /// For what Replicated is awaited after.
-    redis::Server& writing_server() { return replicas_ ? writing_connection_ : server_; }
-    Replication& replication() { return replication_; }
-    unsigned replicas() const { return replicas_; }
+    redis::Server& writing_server() { return writing_server_; }
     const redis::Options& options() const { return connection_.options(); }
     std::string_view prefix() const { return prefix_; }
     /// Null where there is none, or it has no room for this store.
@@ -58,12 +57,12 @@ private:
     void deaf(bool is_orderly) override { cache_->stop_listening(*channel_, is_orderly); }
 
     redis::Locator& locator_;
+    redis::Locator& writing_locator_;
     std::string_view prefix_;
-    unsigned replicas_;
     redis::Connection connection_;
     redis::Connection writing_connection_;
     redis::Server& server_;
-    Replication replication_;
+    redis::Server& writing_server_;
     redis::Listener listener_;
     Inquiries inquiries_;
     Uses uses_;

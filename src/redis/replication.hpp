@@ -1,22 +1,21 @@
 #pragma once
 
 #include "ngx/request.hpp"
-#include "redis/connection.hpp"
+#include "options.hpp"
+#include "script.hpp"
 
 #include <array>
 #include <coroutine>
 
-namespace store {
+namespace redis {
 
-class Store;
 class Replicated;
 
-/// Asks Redis, on the connection of a worker's writes, whether replicas have them (WAIT). Redis holds the
-/// connection meanwhile, so one question serves all who came while the one before it was under way.
-class Replication final : private redis::Command {
+/// Asks Redis whether replicas have what was written on a connection (WAIT). Redis holds the connection
+/// meanwhile, so one question serves all who came while the one before it was under way.
+class Replication final : private Command {
 public:
-    /// `replicas` must have a write; 0: it is not asked.
-    Replication(redis::Server& server, unsigned replicas, ngx_msec_t timeout);
+    Replication(Server& connection, const Options& options);
 
     bool is_asked() const { return replicas_ > 0; }
 
@@ -29,10 +28,10 @@ private:
     void tell(bool is_replicated);
 
     std::span<const std::string_view> words() const override { return words_; }
-    void answered(redis::Reply reply) override;
-    void failed(redis::Failure) override { tell(false); }
+    void answered(Reply reply) override;
+    void failed(Failure) override { tell(false); }
 
-    redis::Server& server_;
+    Server& connection_;
     unsigned replicas_;
     std::array<char, 10> count_;
     std::array<char, 20> time_;
@@ -44,11 +43,14 @@ private:
     bool is_under_way_ = false;
 };
 
-/// What was written before is with as many replicas as wait= asks for: co_await answers whether that is known
-/// within the timeout.
+/// What a script wrote is with as many replicas as the options ask for: co_await answers whether that is
+/// known within the timeout. The script was awaited, and nothing since.
 class Replicated {
 public:
-    Replicated(ngx::Request& request, Store& store);
+    Replicated(ngx::Request& request, const Eval& script)
+        : request_(request), replication_(*script.replication())
+    {
+    }
 
     bool await_ready();
     void await_suspend(std::coroutine_handle<> waiting) { waiting_ = waiting; }
@@ -64,4 +66,4 @@ private:
     ngx::Link<Replicated> link_{this};
 };
 
-} // namespace store
+} // namespace redis

@@ -1,10 +1,8 @@
 #include "replication.hpp"
 
-#include "store.hpp"
-
 #include <charconv>
 
-namespace store {
+namespace redis {
 
 namespace {
 
@@ -28,9 +26,10 @@ void move_all(ngx_queue_t* from, ngx_queue_t* to)
 
 } // namespace
 
-Replication::Replication(redis::Server& server, unsigned replicas, ngx_msec_t timeout)
-    : server_(server), replicas_(replicas), words_{"WAIT", write(count_, replicas),
-                                                   write(time_, ngx_max(timeout / parts_of_timeout, 1))}
+Replication::Replication(Server& connection, const Options& options)
+    : connection_(connection),
+      replicas_(options.replicas), words_{"WAIT", write(count_, replicas_),
+                                          write(time_, ngx_max(options.timeout / parts_of_timeout, 1))}
 {
     ngx_queue_init(&asked_);
     ngx_queue_init(&joined_);
@@ -47,14 +46,14 @@ bool Replication::join(Replicated& waiting)
 
 bool Replication::ask()
 {
-    is_under_way_ = server_.send(*this);
+    is_under_way_ = connection_.send(*this);
     if (!is_under_way_)
         return false;
     move_all(&joined_, &asked_);
     return true;
 }
 
-void Replication::answered(redis::Reply reply)
+void Replication::answered(Reply reply)
 {
     tell(!reply.is_error() && reply.integer() >= replicas_);
 }
@@ -79,15 +78,10 @@ void Replication::tell(bool is_replicated)
         }
 }
 
-Replicated::Replicated(ngx::Request& request, Store& store)
-    : request_(request), replication_(store.replication())
-{
-}
-
 bool Replicated::await_ready()
 {
     is_replicated_ = !replication_.is_asked();
     return is_replicated_ || !replication_.join(*this);
 }
 
-} // namespace store
+} // namespace redis
