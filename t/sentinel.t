@@ -260,3 +260,36 @@ sub {
 --- error_log
 it is no master any longer; requests that need it are answered 503 until it is back
 it is no master; requests that need it are answered 503 until it is back
+
+
+
+=== TEST 8: with passwords
+--- http_config eval
+write_key(password => "secret\n");
+main::checked(main::store([@main::sentinels], "password_file=$ENV{TEST_NGINX_KEYS}/password"), 'api_token_cache zone=t:1m')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    my @secret = qw(-a secret --no-auth-warning);
+    cli($_, 'CONFIG', 'SET', 'masterauth', 'secret', 'requirepass', 'secret') for $::one, $::two;
+    for my $sentinel (@::sentinels) {
+        cli($sentinel, 'SENTINEL', 'SET', 'store', 'auth-pass', 'secret');
+        # the first asks for none, and so refuses it
+        cli($sentinel, qw(ACL SETUSER default resetpass >secret)) if $sentinel != $::sentinels[0];
+        cli($sentinel, @secret, 'CLIENT', 'KILL', 'TYPE', 'normal');
+    }
+    like(cli($::sentinels[0], 'AUTH', 'secret'), qr/^ERR AUTH/, 'a password is refused here');
+    like(cli($::sentinels[1], 'PING'), qr/NOAUTH/, 'and asked for here');
+    cli($::one, @secret, 'CLIENT', 'KILL', 'TYPE', 'normal');
+    until_served();
+    for my $gone (@::sentinels[0, 1]) {
+        stop_server($gone);
+        cli($::one, @secret, 'CLIENT', 'KILL', 'TYPE', 'normal');
+        cli($::one, @secret, 'CLIENT', 'KILL', 'TYPE', 'pubsub');
+        until_served();
+        eventually { cli($::one, @secret, 'PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n2$/ };
+    }
+}
+--- error_log
+: connected

@@ -7,7 +7,7 @@ plan 'no_plan';
 
 our $create = '{"token_scope":"account"}';
 our $folder = "$ENV{TEST_NGINX_KEYS}/tls";
-our ($plain, $port) = server_ports(2);
+our ($plain, $port, @others) = server_ports(8);
 mkdir $folder, 0700;
 
 sub openssl { system("cd $folder && openssl $_[0] >/dev/null 2>&1") == 0 or die "openssl $_[0]\n" }
@@ -21,8 +21,11 @@ for my $name (qw(server client)) {
     openssl("x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out $name.pem");
 }
 
-start_server($plain, "save ''\nbind 127.0.0.1 127.0.0.2\ntls-port $port\ntls-cert-file $folder/server.pem\ntls-key-file $folder/server.key\n"
-    . "tls-ca-cert-file $folder/ca.pem\ntls-auth-clients yes");
+# a server's configuration for TLS at that port
+sub serves {
+    return "tls-port $_[0]\ntls-cert-file $folder/server.pem\ntls-key-file $folder/server.key\ntls-ca-cert-file $folder/ca.pem\ntls-auth-clients yes\n";
+}
+start_server($plain, "save ''\nbind 127.0.0.1 127.0.0.2\n" . serves($port));
 
 our $has_tls = mistake(test_nginx(http => 'api_token_redis rediss://127.0.0.1;')) !~ /needs hiredis/;
 
@@ -108,7 +111,7 @@ sub {
     my $url = "rediss://localhost:$::port";
     my ($ca, $own) = ("ca=$::folder/ca.pem", "cert=$::folder/client.pem key=$::folder/client.key");
     my $try = sub { mistake(test_nginx(http => "api_token_redis @_;")) };
-    like($try->("redis://localhost $ca"), qr/"ca=, cert=, key=" stand with rediss:\/\/ only in/, 'ca= without TLS');
+    like($try->("redis://localhost $ca"), qr/"ca=, cert=, key=" stand with rediss:\/\/, sentinel:\/\/ and cluster:\/\/ only in/, 'ca= without TLS');
     return like($try->($url, $ca), qr/"$url" needs hiredis 1\.0 or later .* stream with proxy_ssl .* unix socket \(docs\/tls\.md\) in \S+:3$/, 'no TLS')
         if !$::has_tls;
 
@@ -129,6 +132,49 @@ sub {
     }
     for (1 .. 5) {
         is_answer($make->($_), 503, $::unavailable, $_) for qw(nobody other elsewhere);
+    }
+    kill QUIT => $pid;
+    waitpid $pid, 0;
+}
+
+
+
+=== TEST 4: sentinels and a cluster by TLS
+--- config
+--- steps eval
+sub {
+    my ($sentinel, $sentinel_port, $node, $node_port, $bus) = @::others;
+    my $files = "ca=$::folder/ca.pem cert=$::folder/client.pem key=$::folder/client.key";
+    my @urls = ("sentinel://127.0.0.1:$sentinel_port/store", "cluster://localhost:$node_port");
+    for my $url ($::has_tls ? () : @urls) {
+        like(mistake(test_nginx(http => "api_token_redis $url $files;")), qr/"ca=" needs hiredis 1\.0 or later .* in \S+:3$/, "no TLS: $url");
+    }
+    return if !$::has_tls;
+    for my $url (@urls) {
+        like(mistake(test_nginx(http => "api_token_redis $url cert=$::folder/client.pem key=$::folder/client.key;")), qr/"ca=" is missing/, "$url: no CA");
+    }
+
+    start_server($sentinel, "sentinel monitor store 127.0.0.1 $::port 1\ntls-replication yes\n" . serves($sentinel_port));
+    my $id = 'a' x 40;
+    start_server($node, "save ''\ncluster-enabled yes\ncluster-port $bus\ntls-cluster yes\ncluster-announce-ip 127.0.0.1\n" . serves($node_port), undef,
+        'nodes.conf' => "$id 127.0.0.1:$node\@$bus myself,master - 0 0 1 connected 0-16383\nvars currentEpoch 1 lastVoteEpoch 0\n");
+
+    my %stores = (sentinel => "$urls[0] $files", cluster => "$urls[1] $files",
+        map { ("other_$_" => $urls[$_] . " ca=$::folder/other.pem", "nobody_$_" => "$urls[$_] ca=$::folder/ca.pem") } 0, 1);
+    my ($second, $pid) = start_nginx("api_token_key $ENV{TEST_NGINX_KEYS}/hs256.jwk; api_token_cache zone=t:1m; server { listen 127.0.0.1:PORT;"
+        . join('', map { "location /$_ { api_token; api_token_caller account=$account; api_token_redis $stores{$_} prefix=$_:; }" } sort keys %stores) . '}');
+    local $Test::Nginx::Util::ServerPortForClient = $second;
+    my $make = sub { (answers(talk("POST /$_[0] HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create")))[0] };
+    my %server = (sentinel => $::plain, cluster => $node);
+    for my $name (sort keys %server) {
+        eventually { $make->($name)->{status} == 200 };
+        eventually { cli($server{$name}, 'PUBSUB', 'NUMSUB', "$name:changes") =~ /\n2$/ };
+        my @clients = grep { !/cmd=client/ } split /\n/, cli($server{$name}, 'CLIENT', 'LIST');
+        my %ports = map { (/laddr=127.0.0.1:(\d+) /)[0] => 1 } @clients;
+        is_deeply([keys %ports], [{sentinel => $::port, cluster => $node_port}->{$name}], "$name: all by TLS");
+    }
+    for (1 .. 3) {
+        is_answer($make->($_), 503, $::unavailable, $_) for grep { /_/ } sort keys %stores;
     }
     kill QUIT => $pid;
     waitpid $pid, 0;

@@ -103,13 +103,17 @@ struct Mistake {
     const char* sentence;
 };
 
-/// Makes what rediss:// needs.
+/// Makes what rediss:// needs, and sentinel:// and cluster:// with these files.
 Mistake set_tls(ngx_conf_t* cf, redis::Options& options)
 {
-    if (options.tls_name.empty()) {
-        bool has_files = !options.ca.empty() || !options.cert.empty() || !options.key.empty();
-        return has_files ? Mistake{"ca=, cert=, key=", "stand with rediss:// only"} : Mistake{};
-    }
+    bool has_files = !options.ca.empty() || !options.cert.empty() || !options.key.empty();
+    bool is_rediss = options.url.starts_with("rediss:");
+    if (!is_rediss && !has_files)
+        return {};
+    if (!is_rediss && options.topology == redis::Topology::single)
+        return {"ca=, cert=, key=", "stand with rediss://, sentinel:// and cluster:// only"};
+    if (auto* error = redis::Tls::missing())
+        return {"ca=", error};
     if (options.ca.empty())
         return {"ca=", "is missing: name the file of the certificates that Redis's is checked by"};
     if (options.cert.empty() != options.key.empty())

@@ -24,6 +24,8 @@ public:
     bool is_numeric() const;
     /// Empty where there is nothing to look up.
     std::string_view name() const;
+    /// Whom a certificate there must name.
+    std::string_view identity() const { return name().empty() ? host() : name(); }
     bool operator==(const Address& other) const { return host_ == other.host_ && port_ == other.port_; }
 
 private:
@@ -50,12 +52,11 @@ struct Options {
     std::string_view user;
     /// Empty where Redis asks for none.
     std::string_view password;
-    /// Null without TLS; the files that it was made of, and whose certificate the Redis must have.
+    /// Null without TLS; the files that it was made of.
     const Tls* tls = nullptr;
     std::string_view ca;
     std::string_view cert;
     std::string_view key;
-    std::string_view tls_name;
     ngx_msec_t connect_timeout = 1000;
     ngx_msec_t timeout = 500;
     /// That must have a write before it is acknowledged; 0: none is waited for.

@@ -12,7 +12,8 @@ constexpr unsigned questions = 20;
 bool Sentinels::begin()
 {
     countdown_ = 0;
-    return true;
+    is_greeting_ = !options().password.empty();
+    return authenticate();
 }
 
 bool Sentinels::ask()
@@ -26,8 +27,11 @@ bool Sentinels::ask()
 }
 
 /// A master is its host and its port, a list of sentinels one of lists, and a name that is not known is nil.
+/// A sentinel that asks for no password may refuse one.
 void Sentinels::heard(Reply reply)
 {
+    if (std::exchange(is_greeting_, false))
+        return;
     if (reply.is_error())
         return fail(reply.text());
     if (reply.is_nil())

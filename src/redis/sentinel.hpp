@@ -18,6 +18,8 @@ private:
     void heard(Reply reply) override;
     void learn_sentinels(Reply reply);
 
+    /// Whether the reply to the password is still to come.
+    bool is_greeting_ = false;
     /// Until others are asked for, in questions.
     unsigned countdown_ = 0;
 };

@@ -86,13 +86,8 @@ const char* parse_single(ngx_conf_t* cf, std::string_view rest, Options& options
 
 const char* parse_tls(ngx_conf_t* cf, std::string_view rest, Options& options)
 {
-    if (auto* error = Tls::missing())
-        return error;
-    if (auto* error = parse_single(cf, rest, options))
-        return error;
-    const auto& address = options.addresses[0];
-    options.tls_name = address.name().empty() ? address.host() : address.name();
-    return nullptr;
+    auto* error = Tls::missing();
+    return error ? error : parse_single(cf, rest, options);
 }
 
 const char* parse_sentinel(ngx_conf_t* cf, std::string_view rest, Options& options)

@@ -165,7 +165,7 @@ bool Wire::has_connected()
 bool Wire::has_tls()
 {
     if (!tls_)
-        tls_ = options_.tls->begin(context_, options_.tls_name);
+        tls_ = options_.tls->begin(context_, address_.identity());
     auto state = tls_ ? Tls::shake(tls_) : Tls::Handshake::failed;
     if (state == Tls::Handshake::reads && connection_->write->active)
         ngx_del_event(connection_->write, NGX_WRITE_EVENT, 0);
