@@ -32,7 +32,7 @@ sub nodes_of {
 
 sub start_node {
     my ($port, @more) = @_;
-    my $conf = join "\n", "save ''", 'cluster-enabled yes', 'cluster-node-timeout 1000', "cluster-port $bus{$port}",
+    my $conf = join "\n", "save ''", 'cluster-enabled yes', 'cluster-node-timeout 2000', "cluster-port $bus{$port}",
         'cluster-announce-ip 127.0.0.1', 'repl-diskless-sync-delay 0', @more;
     start_server($port, $conf, undef, 'nodes.conf' => nodes_of($port));
 }

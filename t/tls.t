@@ -160,7 +160,7 @@ sub {
         'nodes.conf' => "$id 127.0.0.1:$node\@$bus myself,master - 0 0 1 connected 0-16383\nvars currentEpoch 1 lastVoteEpoch 0\n");
 
     my %stores = (sentinel => "$urls[0] $files", cluster => "$urls[1] $files",
-        map { ("other_$_" => $urls[$_] . " ca=$::folder/other.pem", "nobody_$_" => "$urls[$_] ca=$::folder/ca.pem") } 0, 1);
+        other_sentinel => "$urls[0] ca=$::folder/other.pem", nobody_cluster => "$urls[1] ca=$::folder/ca.pem");
     my ($second, $pid) = start_nginx("api_token_key $ENV{TEST_NGINX_KEYS}/hs256.jwk; api_token_cache zone=t:1m; server { listen 127.0.0.1:PORT;"
         . join('', map { "location /$_ { api_token; api_token_caller account=$account; api_token_redis $stores{$_} prefix=$_:; }" } sort keys %stores) . '}');
     local $Test::Nginx::Util::ServerPortForClient = $second;
