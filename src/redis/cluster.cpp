@@ -72,21 +72,18 @@ Cluster::Node::Node(const Options& options, const Address& address, Supervisor& 
 Cluster::Cluster(const Options& options) : Guide(options)
 {
     ngx_queue_init(&delayed_);
-    timer_.data = this;
-    timer_.handler = [](ngx_event_t* event) { static_cast<Cluster*>(event->data)->send_delayed(false); };
 }
 
 void Cluster::start(ngx_log_t* log)
 {
-    timer_.log = log;
+    timer_.set_log(log);
     Guide::start(log);
 }
 
 void Cluster::stop()
 {
     Guide::stop();
-    if (timer_.timer_set)
-        ngx_del_timer(&timer_);
+    timer_.stop();
     while (!ngx_queue_empty(&delayed_))
         Pending::take_first(&delayed_)->fail();
     for (auto*& node : nodes_) {
@@ -264,8 +261,8 @@ void Cluster::delay(Pending* pending)
     pending->is_asking = false;
     pending->due = ngx_current_msec + delay;
     pending->join(&delayed_);
-    if (!timer_.timer_set)
-        ngx_add_timer(&timer_, shortest_delay);
+    if (!timer_.is_set())
+        timer_.start(shortest_delay);
 }
 
 void Cluster::send_delayed(bool is_map_new)
@@ -284,8 +281,8 @@ void Cluster::send_delayed(bool is_map_new)
         else if (is_over || !forward(pending))
             pending->fail();
     }
-    if (!ngx_queue_empty(&delayed_) && !timer_.timer_set)
-        ngx_add_timer(&timer_, shortest_delay);
+    if (!ngx_queue_empty(&delayed_) && !timer_.is_set())
+        timer_.start(shortest_delay);
 }
 
 } // namespace redis

@@ -47,6 +47,7 @@ private:
     bool forward(Command::Pending* pending);
     bool follow(Command::Pending* pending, std::string_view error);
     void delay(Command::Pending* pending);
+    void send_due() { send_delayed(false); }
     void send_delayed(bool is_map_new);
 
     /// By slot, counted from 1; 0 where none is known.
@@ -60,7 +61,7 @@ private:
     unsigned countdown_ = 0;
     /// Those that are sent again in a while.
     ngx_queue_t delayed_;
-    ngx_event_t timer_{};
+    ngx::Timer<Cluster, &Cluster::send_due> timer_{this, false};
 };
 
 } // namespace redis

@@ -21,24 +21,13 @@ Connection::Connection(const Options& options, Locator& locator, Supervisor* sup
 {
     ngx_queue_init(&queued_);
     ngx_queue_init(&sent_);
-    connect_timer_.data = reply_timer_.data = this;
-    connect_timer_.cancelable = 1;
-    connect_timer_.handler = [](ngx_event_t* event) {
-        auto* self = static_cast<Connection*>(event->data);
-        if (self->state_ == State::resting)
-            self->connect();
-        else
-            self->close("connecting took too long");
-    };
-    reply_timer_.handler = [](ngx_event_t* event) {
-        static_cast<Connection*>(event->data)->check_deadlines();
-    };
 }
 
 void Connection::start(ngx_log_t* log)
 {
     set_log(log);
-    connect_timer_.log = reply_timer_.log = log;
+    connect_timer_.set_log(log);
+    reply_timer_.set_log(log);
     if (state_ != State::idle)
         return;
     metrics::miss_connection(1);
@@ -55,16 +44,22 @@ void Connection::stop(std::string_view reason)
     }
     state_ = State::idle;
     pause_ = shortest_pause;
-    if (connect_timer_.timer_set)
-        ngx_del_timer(&connect_timer_);
-    if (reply_timer_.timer_set)
-        ngx_del_timer(&reply_timer_);
+    connect_timer_.stop();
+    reply_timer_.stop();
+}
+
+void Connection::connect_or_give_up()
+{
+    if (state_ == State::resting)
+        connect();
+    else
+        close("connecting took too long");
 }
 
 void Connection::connect()
 {
     state_ = State::connecting;
-    ngx_add_timer(&connect_timer_, options().connect_timeout);
+    connect_timer_.start(options().connect_timeout);
     open();
 }
 
@@ -80,7 +75,7 @@ void Connection::ready()
     metrics::miss_connection(-1);
     if (std::exchange(was_ready_, true))
         metrics::count(metrics::worker().reconnects);
-    ngx_del_timer(&connect_timer_);
+    connect_timer_.stop();
     ngx_log_error(NGX_LOG_NOTICE, log(), 0, "redis %*s%*s: connected", url().size(), url().data(),
                   place().size(), place().data());
     last_reason_ = 0;
@@ -117,9 +112,7 @@ void Connection::rest(std::string_view reason)
         ngx_log_error(
             level, log(), 0, "redis %*s%*s: %*s; requests that need it are answered 503 until it is back",
             url().size(), url().data(), place().size(), place().data(), reason.size(), reason.data());
-    if (connect_timer_.timer_set)
-        ngx_del_timer(&connect_timer_);
-    ngx_add_timer(&connect_timer_, pause_ / 2 + static_cast<ngx_msec_t>(ngx_random()) % pause_);
+    connect_timer_.start(pause_ / 2 + static_cast<ngx_msec_t>(ngx_random()) % pause_);
     pause_ = ngx_min(pause_ * 2, longest_pause);
 }
 
@@ -128,8 +121,7 @@ void Connection::hurry()
     if (state_ != State::resting)
         return;
     pause_ = shortest_pause;
-    ngx_del_timer(&connect_timer_);
-    ngx_add_timer(&connect_timer_, 1);
+    connect_timer_.start(1);
 }
 
 void Connection::fail_all()
@@ -155,7 +147,7 @@ void Connection::fail(Pending* pending)
 /// With nobody to wait for, a worker that ends does not wait.
 void Connection::let_end()
 {
-    reply_timer_.cancelable = ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_);
+    reply_timer_.set_cancelable(ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_));
 }
 
 // ---- AUTH, ROLE and SELECT
@@ -243,7 +235,7 @@ bool Connection::accept(Pending* pending)
         pending->join(&queued_);
     else if (!transmit(pending))
         return false;
-    reply_timer_.cancelable = 0;
+    reply_timer_.set_cancelable(false);
     arm_reply_timer();
     return true;
 }
@@ -335,10 +327,10 @@ void Connection::check_deadlines()
 void Connection::arm_reply_timer()
 {
     auto* queue = ngx_queue_empty(&sent_) ? &queued_ : &sent_;
-    if (ngx_queue_empty(queue) || reply_timer_.timer_set)
+    if (ngx_queue_empty(queue) || reply_timer_.is_set())
         return;
     auto left = static_cast<ngx_msec_int_t>(Pending::of(ngx_queue_head(queue))->deadline - ngx_current_msec);
-    ngx_add_timer(&reply_timer_, static_cast<ngx_msec_t>(ngx_max(left, 1)));
+    reply_timer_.start(static_cast<ngx_msec_t>(ngx_max(left, 1)));
 }
 
 } // namespace redis

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ngx/timer.hpp"
 #include "replication.hpp"
 #include "wire.hpp"
 
@@ -67,6 +68,7 @@ private:
     void hurry() override;
 
     void connect();
+    void connect_or_give_up();
     void ready();
     void close(std::string_view reason);
     void rest(std::string_view reason);
@@ -87,8 +89,8 @@ private:
     Replication replication_;
     ngx_queue_t queued_;
     ngx_queue_t sent_;
-    ngx_event_t connect_timer_{};
-    ngx_event_t reply_timer_{};
+    ngx::Timer<Connection, &Connection::connect_or_give_up> connect_timer_{this, true};
+    ngx::Timer<Connection, &Connection::check_deadlines> reply_timer_{this, false};
     ngx_msec_t pause_;
     std::uint32_t last_reason_ = 0;
     time_t last_error_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ngx/timer.hpp"
 #include "wire.hpp"
 
 namespace redis {
@@ -11,21 +12,20 @@ public:
     void start(ngx_log_t* log);
 
 protected:
-    Watch(const Options& options, Locator& locator);
+    Watch(const Options& options, Locator& locator) : Wire(options, locator) {}
     ~Watch() { rest(); }
 
     void rest();
     /// What was heard is a sign of life.
     void is_alive() { heard_at_ = ngx_current_msec; }
-    void hurry() override { tick_in(1); }
+    void hurry() override { timer_.start(1); }
     /// Whether there was memory for it.
     virtual bool ask() = 0;
 
 private:
-    void tick_in(ngx_msec_t time);
     void tick();
 
-    ngx_event_t timer_{};
+    ngx::Timer<Watch, &Watch::tick> timer_{this, true};
     ngx_msec_t heard_at_ = 0;
 };
 

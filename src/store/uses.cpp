@@ -81,15 +81,17 @@ struct Uses::Use {
 Uses::Uses(Store& store) : store_(store)
 {
     ngx_queue_init(&waiting_);
-    timer_.data = this;
-    timer_.cancelable = 1;
-    timer_.handler = [](ngx_event_t* event) { static_cast<Uses*>(event->data)->flush(); };
+}
+
+void Uses::start(ngx_log_t* log)
+{
+    log_ = log;
+    timer_.set_log(log);
 }
 
 void Uses::stop()
 {
-    if (timer_.timer_set)
-        ngx_del_timer(&timer_);
+    timer_.stop();
     while (!ngx_queue_empty(&waiting_))
         write_first();
 }
@@ -115,7 +117,7 @@ void Uses::write_later(const api_token::Sha256& digest, const api_token::Identit
 void Uses::arm()
 {
     auto left = ngx_max(Use::of(ngx_queue_head(&waiting_))->due - ngx_time(), 0);
-    ngx_add_timer(&timer_, static_cast<ngx_msec_t>(left) * 1000);
+    timer_.start(static_cast<ngx_msec_t>(left) * 1000);
 }
 
 void Uses::write(std::string_view token_id, api_token::Seconds used_at)

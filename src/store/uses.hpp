@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ngx/nginx.hpp"
+#include "ngx/timer.hpp"
 #include "token/digest.hpp"
 #include "token/identity.hpp"
 
@@ -16,7 +16,7 @@ public:
     Uses(const Uses&) = delete;
     Uses& operator=(const Uses&) = delete;
 
-    void start(ngx_log_t* log) { log_ = timer_.log = log; }
+    void start(ngx_log_t* log);
     /// Writes what is waiting, while the connection is there.
     void stop();
 
@@ -34,7 +34,7 @@ private:
 
     Store& store_;
     ngx_log_t* log_ = nullptr;
-    ngx_event_t timer_{};
+    ngx::Timer<Uses, &Uses::flush> timer_{this, true};
     /// In the order that they fall due.
     ngx_queue_t waiting_;
 };
