@@ -84,13 +84,15 @@ test-unit: | deps-build deps-test
 	@$(call run_unit,build/unit)
 
 ## test-nginx      Test::Nginx, t/*.t, against Debian's nginx; TESTS='t/x.t …': only these
+##                 REDIS=redis, cluster, sentinel, rediss: their Redis by that URL; unix is the default
 TESTS ?= t
+REDIS ?= unix
 TEST_NGINX := build/test-nginx/usr/share/perl5
 $(TEST_NGINX)/Test/Nginx.pm: | deps-test
 	@tools/fetch.sh test-nginx build/test-nginx
 
 # $(1): nginx, $(2): the module, $(3): the folder for the servers' files
-run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$(1) MODULE=$(2) T_OUT=$(3) \
+run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$(1) MODULE=$(2) T_OUT=$(3) REDIS=$(REDIS) \
 	tools/alone.sh prove -j$$(nproc) -r $(TESTS)
 
 .PHONY: test-nginx

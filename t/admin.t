@@ -154,7 +154,7 @@ sub {
 --- http_config eval
 "upstream behind { server unix:$ENV{TEST_NGINX_KEYS}/behind.sock; } server { listen unix:$ENV{TEST_NGINX_KEYS}/behind.sock; location / { return 200 in; } }"
 --- config eval
-"location / { auth_api_token r; api_token_redis unix:$ENV{TEST_NGINX_REDIS}; proxy_pass http://behind; api_token_admin_key " . write_key('public.pem', test_key('rsa_public')) . '; }'
+"location / { auth_api_token r; api_token_redis ${\redis_here()}; proxy_pass http://behind; api_token_admin_key " . write_key('public.pem', test_key('rsa_public')) . '; }'
 --- steps eval
 sub {
     my $input = join '.', map { MIME::Base64::encode_base64url($_) } '{"alg":"RS256"}', JSON::PP->new->encode(\%::admin);

@@ -135,8 +135,8 @@ sub {
         ['an issuer', sub { s/(auth_api_token r;)/$1 api_token_issuer us;/ }, 401, {}],
         ['an audience', sub { s/api_token_issuer us/api_token_audience here/ }, 401, {}],
         ["admins' keys", sub { s/api_token_audience here/api_token_admin_key $second/ }, 200, {hmget => 1}],
-        ['another prefix', sub { s/api_token_admin_key [^;]*/api_token_redis unix:$ENV{TEST_NGINX_REDIS} prefix=x:/ }, 401, {hmget => 1}],
-        ['another size', sub { s/api_token_redis \S+ prefix=x:;//; s/zone=t:1m/zone=t:2m/ }, 200, {hmget => 1}],
+        ['another prefix', sub { s/api_token_admin_key [^;]*/'api_token_redis ' . redis_here('prefix=x:')/e }, 401, {hmget => 1}],
+        ['another size', sub { s/api_token_redis [^;]+ prefix=x:;//; s/zone=t:1m/zone=t:2m/ }, 200, {hmget => 1}],
     ) {
         my ($name, $change, $status, $calls) = @$_;
         reload_without_a_gap($change);
@@ -262,8 +262,8 @@ sub {
 --- http_config eval
 redis('ACL', 'SETUSER', 'deaf', 'on', '>secret', '~*', '+@all', 'resetchannels');
 my ($key, $password) = (write_key('hs256.jwk', test_key('hs256')), write_key('password', "secret\n"));
-my $a = "api_token_redis unix:$ENV{TEST_NGINX_REDIS} prefix=a: user=deaf password_file=$password;";
-my $b = "api_token_redis unix:$ENV{TEST_NGINX_REDIS} prefix=b:;";
+my $a = 'api_token_redis ' . redis_here('prefix=a:', 'user=deaf', "password_file=$password") . ';';
+my $b = 'api_token_redis ' . redis_here('prefix=b:') . ';';
 my $locations = "location /api/v1/api_token { api_token; api_token_caller account=$account; } location / { auth_api_token r; proxy_pass http://behind; }";
 checks('api_token_cache zone=t:1m', 'api_token_last_used off') =~ s/api_token_redis.*\n//r
     . join '', map { "server { listen 127.0.0.1:$ENV{TEST_NGINX_PORT}; server_name $_->[0]; $_->[1] $locations }" } ['a', $a], ['b', $b]

@@ -11,7 +11,7 @@ our $create = '{"token_scope":"account"}';
 
 # three masters, and a replica of the first
 our ($replica, @masters) = server_ports(4);
-our ($nowhere) = server_ports(1);
+our ($nowhere, $single) = server_ports(2);
 our @all = (@masters, $replica);
 my %bus = map { $_ => server_ports(1) } @all;
 
@@ -315,10 +315,11 @@ its cluster_state is not ok
 
 
 === TEST 7: a Redis that is no cluster
---- http_config eval: main::checked(main::cluster([$ENV{TEST_NGINX_REDIS_PORT}]))
+--- http_config eval: main::checked(main::cluster([$main::single]))
 --- config eval: $::api . $::place
 --- steps eval
 sub {
+    start_server($::single, "save ''");
     my $sent = Time::HiRes::time();
     is_answer(make($::accounts[0]), 503, $::unavailable, 'create') for 1 .. 2;
     my $took = Time::HiRes::time() - $sent;

@@ -108,7 +108,7 @@ sub {
 
 === TEST 2: Redis goes and comes back
 --- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off')
---- config eval: api('api_token_redis unix:' . $ENV{TEST_NGINX_REDIS} . ' timeout=200ms') . $::server
+--- config eval: api('api_token_redis ' . redis_here('timeout=200ms')) . $::server
 --- steps eval
 sub {
     until_heard(4);

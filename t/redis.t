@@ -1,13 +1,14 @@
 use ApiToken;
+use Servers;
 use IO::Socket::UNIX;
 
 plan 'no_plan';
 
 our $fault       = error_body('unexpected', 'Something went wrong on the server.');
 our $create      = '{"token_scope":"account"}';
-our $unix        = "unix:$ENV{TEST_NGINX_REDIS}";
 our $tcp         = "127.0.0.1:$ENV{TEST_NGINX_REDIS_PORT}";
 our $partition   = substr $account, 10, 6;
+our ($single)    = server_ports(1);    # where a cluster cannot be what it is
 
 sub is_unavailable {
     my ($answer, $name) = @_;
@@ -55,7 +56,7 @@ __DATA__
 
 === TEST 1: over TCP, by address and by name, and over a unix socket
 --- config eval
-my @urls = ("redis://$::tcp", "redis://localhost:$ENV{TEST_NGINX_REDIS_PORT}", "redis://$::tcp/", "redis://$::tcp/0", $::unix);
+my @urls = ("redis://$::tcp", "redis://localhost:$ENV{TEST_NGINX_REDIS_PORT}", "redis://$::tcp/", "redis://$::tcp/0", "unix:$ENV{TEST_NGINX_REDIS}");
 join '', map { api("api_token_redis $urls[$_]") =~ s{location \S+}{location /$_/api_token}r } 0 .. $#urls
 --- request eval
 [map { "POST /$_/api_token\n$::create" } 0 .. 4]
@@ -67,14 +68,16 @@ Content-Type: application/json
 
 === TEST 2: a database by its number, and a prefix
 --- config eval
-api("api_token_redis redis://$::tcp/3 prefix=other/")
+api("api_token_redis redis://127.0.0.1:$::single/3 prefix=other/")
 --- steps eval
 sub {
-    redis('FLUSHALL');
-    my $id = details(post($::create))->{id};
-    is(redis('-n', 3, 'EXISTS', "other/{$::partition}:token:$id"), 1, 'the record');
-    is(redis('DBSIZE'), 0, 'nothing in database 0');
-    is((grep { !/^other\/\{$::partition\}:/ } split /\n/, redis('-n', 3, 'KEYS', '*')), 0, 'all keys have prefix and hash tag');
+    start_server($::single, "save ''");
+    my $id;
+    until_true { my $answer = post($::create); $id = $answer->{status} == 200 && details($answer)->{id} };
+    is(cli($::single, '-n', 3, 'EXISTS', "other/{$::partition}:token:$id"), 1, 'the record');
+    is(cli($::single, 'DBSIZE'), 0, 'nothing in database 0');
+    is((grep { !/^other\/\{$::partition\}:/ } split /\n/, cli($::single, '-n', 3, 'KEYS', '*')), 0, 'all keys have prefix and hash tag');
+    stop_server($::single);
 }
 
 
@@ -203,7 +206,7 @@ my $keys = $ENV{TEST_NGINX_KEYS};
 write_key(password => "se cret\n");
 write_key(app      => "app secret\r\nsecond line\n");
 write_key(wrong    => "not the secret");
-join '', map { api("api_token_redis $::unix prefix=$_->[0]: $_->[1]") =~ s{location \S+}{location /$_->[0]}r }
+join '', map { api('api_token_redis ' . redis_here("prefix=$_->[0]:", $_->[1])) =~ s{location \S+}{location /$_->[0]}r }
     [none => ''], [default => "password_file=$keys/password"], [app => "user=app password_file=$keys/app"],
     [wrong => "password_file=$keys/wrong"], [stranger => "user=stranger password_file=$keys/app"]
 --- steps eval
@@ -224,16 +227,16 @@ sub {
     is_deeply(\%status, {none => 503, default => 200, app => 200, wrong => 503, stranger => 503}, 'who is let in');
     unlike($log->(), qr/se cret|app secret|not the secret/, 'no password in the log');
 }
---- error_log
-AUTH was refused with WRONGPASS: check user= and password_file=
-answered: ERR Protocol error: unauthenticated
+--- error_log eval
+[qr/AUTH was refused with WRONGPASS: check user= and password_file=|does not tell where Redis is: WRONGPASS /,
+ 'answered: ERR Protocol error: unauthenticated']
 
 
 
 === TEST 10: the right to run scripts is missing: that is a fault, and trying again does not help
 --- config eval
 write_key(poor => "poor\n");
-api("api_token_redis $::unix user=poor password_file=$ENV{TEST_NGINX_KEYS}/poor")
+api('api_token_redis ' . redis_here('user=poor', "password_file=$ENV{TEST_NGINX_KEYS}/poor"))
 --- steps eval
 sub {
     redis('ACL', 'SETUSER', 'poor', 'on', '>poor', '~*', '+@all', '-@scripting');
@@ -243,7 +246,7 @@ sub {
     is($answer->{headers}{'retry-after'}, undef, 'no Retry-After');
 }
 --- error_log eval
-qr/\[error\] .* redis unix:\S+ answered: NOPERM /
+qr/\[error\] .* redis \S+.* answered: NOPERM /
 
 
 
@@ -278,17 +281,20 @@ sub {
 
 
 === TEST 13: a replica, and a Redis that is full: another try may help
---- config eval: api()
+--- config eval: api("api_token_redis redis://127.0.0.1:$::single")
 --- steps eval
 sub {
-    redis('REPLICAOF', '127.0.0.1', 1);
+    start_server($::single, "save ''");
+    ok(until_true { post($::create)->{status} == 200 }, 'a master');
+    cli($::single, 'REPLICAOF', '127.0.0.1', 1);
     is_unavailable(post($::create), 'a replica');
-    redis('REPLICAOF', 'NO', 'ONE');
+    cli($::single, 'REPLICAOF', 'NO', 'ONE');
     ok(until_true { post($::create)->{status} == 200 }, 'a master again');
-    redis('CONFIG', 'SET', 'maxmemory', 1);
+    cli($::single, 'CONFIG', 'SET', 'maxmemory', 1);
     is_unavailable(post($::create), 'full');
-    redis('CONFIG', 'SET', 'maxmemory', 0);
+    cli($::single, 'CONFIG', 'SET', 'maxmemory', 0);
     ok(until_true { post($::create)->{status} == 200 }, 'with memory again');
+    stop_server($::single);
 }
 --- error_log
 answered: READONLY
@@ -297,7 +303,7 @@ answered: READONLY
 
 === TEST 14: a Redis that is slow
 --- config eval
-api("api_token_redis $::unix timeout=100ms")
+api('api_token_redis ' . redis_here('timeout=100ms'))
 --- steps eval
 sub {
     is(post($::create)->{status}, 200, 'fast');

@@ -53,7 +53,7 @@ sub {
 
 === TEST 3: what is under way is answered, and then the old worker goes at once, whatever its timeouts
 --- config eval
-api("api_token_redis unix:$ENV{TEST_NGINX_REDIS} timeout=30s connect_timeout=30s", 'add_header X-Worker $pid always')
+api('api_token_redis ' . redis_here('timeout=30s', 'connect_timeout=30s'), 'add_header X-Worker $pid always')
 --- steps eval
 sub {
     my $worker = worker();

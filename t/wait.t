@@ -6,12 +6,12 @@ plan 'no_plan';
 our $stored = error_body('unexpected', 'It may have been stored, but too few replicas have confirmed it in time.');
 our $create = '{"token_scope":"account"}';
 our ($replica) = server_ports(1);
-start_server($replica, "save ''\nreplicaof 127.0.0.1 $ENV{TEST_NGINX_REDIS_PORT}\nrepl-diskless-sync-delay 0");
+start_server($replica, "save ''\nreplicaof 127.0.0.1 $ENV{TEST_NGINX_REDIS_PORT}\nrepl-diskless-sync-delay 0\nreplica-priority 0");
 sub until_replicated { eventually { redis('INFO', 'replication') =~ /state=online/ } }
 until_replicated();
 
 # WAIT takes a third of the timeout
-sub waits { return "api_token_redis unix:$ENV{TEST_NGINX_REDIS} $_[0] timeout=" . ($_[1] // '900ms') }
+sub waits { return 'api_token_redis ' . redis_here($_[0], 'timeout=' . ($_[1] // '900ms')) }
 
 sub is_not_confirmed {
     my ($answer, $name) = @_;

@@ -1,6 +1,7 @@
 package ApiToken;
 
-# Test::Nginx with the module loaded, and a Redis of its own for each test file.
+# Test::Nginx with the module loaded, and a Redis of its own for each test file: by a unix socket, or what $REDIS names
+# (Topology.pm), which redis_here() writes into a configuration. However that is,
 #
 #   $TEST_NGINX_REDIS, $TEST_NGINX_REDIS_PORT   its unix socket, and its port on 127.0.0.1
 #   $TEST_NGINX_DATA                            t/data
@@ -25,8 +26,9 @@ use JSON::PP     ();
 use MIME::Base64 ();
 use POSIX        ();
 use Time::HiRes  ();
+use Topology;
 
-my ($dir, $owner, $redis, @nginx);
+my ($dir, $owner, $topology, $redis, @nginx);
 
 # away from the ports that the kernel gives to clients
 sub free_ports {
@@ -39,21 +41,22 @@ sub free_ports {
     die "no free ports\n";
 }
 
+# once it serves, which a node of a cluster does after two seconds
 sub start_redis {
-    my ($socket, $port) = @_;
+    my ($socket, $port, @options) = @_;
     my $pid = fork() // die "fork: $!\n";
     if ($pid == 0) {
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>',  "$dir/redis.log";
         open STDERR, '>&', \*STDOUT;
         exec('redis-server', '--bind', '127.0.0.1', '--port', $port, '--unixsocket', $socket, '--dir', $dir,
-            '--save', '', '--appendonly', 'no') or POSIX::_exit(127);
+            '--save', '', '--appendonly', 'no', @options) or POSIX::_exit(127);
     }
-    for (1 .. 500) {
+    for (1 .. 1000) {
         my $peer = IO::Socket::UNIX->new(Peer => $socket);
         if ($peer) {
-            print $peer "PING\r\n";
-            return $pid if (<$peer> // '') =~ /^\+PONG/;
+            print $peer "EXISTS x\r\n";
+            return $pid if (<$peer> // '') =~ /^:/;
         }
         die "redis-server exited\n" if waitpid($pid, POSIX::WNOHANG()) == $pid;
         Time::HiRes::sleep(0.01);
@@ -67,8 +70,8 @@ BEGIN {
     $dir = File::Temp::tempdir('api-token-XXXXXX', TMPDIR => 1);
     mkdir "$dir/keys", 0700 or die "$dir/keys: $!\n";
 
-    # the port that follows nginx's is Test::Nginx's for streams
-    my ($port, undef, $redis_port) = free_ports(3);
+    # the port that follows nginx's is Test::Nginx's for streams, the one that follows Redis's start_nginx takes
+    my ($port, undef, $redis_port) = free_ports(4);
     (my $name = $0) =~ s{^(?:\./)?t/|\.t$}{}g;
     $name =~ tr{/}{-};
     my $out = $ENV{T_OUT} // $dir;
@@ -82,7 +85,8 @@ BEGIN {
     $ENV{TEST_NGINX_REDIS_PORT} = $redis_port;
     $ENV{MODULE} //= File::Spec->rel2abs('build/ngx_http_api_token_module.so');
 
-    $redis = start_redis($ENV{TEST_NGINX_REDIS}, $redis_port);
+    $topology = topology($dir, $redis_port);
+    $redis = start_redis($ENV{TEST_NGINX_REDIS}, $redis_port, @{$topology->{options}});
 }
 
 # compiled before Test::Nginx's own, so that it runs after: nginx goes first
@@ -102,10 +106,10 @@ END {
 use Test::Base::Filter ();
 use Test::Nginx::Socket -Base;
 
-our @EXPORT = qw(redis json b64url_decode
+our @EXPORT = qw(redis redis_here json b64url_decode
     $account $environment $admin_user $pfid $time $unavailable
     test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
-    checks ask ask_all new_token sign redis_calls eventually until_heard signal_redis restart_redis start_nginx);
+    checks ask ask_all new_token sign redis_calls redis_commands eventually until_heard signal_redis restart_redis start_nginx);
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -218,6 +222,11 @@ sub b64url_decode ($) {
 
 # ---- configuration
 
+# what stands behind api_token_redis for the Redis of this file, with these parameters
+sub redis_here (@) {
+    return join ' ', $topology->{url}, @_;
+}
+
 # a key of t/data/keys.json: the text of its file
 sub test_key ($;$) {
     my ($name, %more) = ($_[0], %{$_[1] // {}});
@@ -241,7 +250,7 @@ sub write_key ($$) {
 sub api (@) {
     my $text = join "", map { /\}$/ ? "    $_\n" : "    $_;\n" } @_;
     my %needed = (
-        api_token_redis  => "unix:$ENV{TEST_NGINX_REDIS}",
+        api_token_redis  => redis_here(),
         api_token_key    => "$ENV{TEST_NGINX_KEYS}/hs256.jwk",
         api_token_caller => "account=$account",
     );
@@ -332,7 +341,7 @@ sub jwt ($) {
 # for `http`: what auth_api_token needs, these directives, and `behind`, which answers `in`
 sub checks (@) {
     my $key = write_key('hs256.jwk', test_key('hs256'));
-    return join '', map { "$_\n" } "api_token_redis unix:$ENV{TEST_NGINX_REDIS};", "api_token_key $key;",
+    return join '', map { "$_\n" } 'api_token_redis ' . redis_here() . ';', "api_token_key $key;",
         (map { /\}$/ ? $_ : "$_;" } @_), "upstream behind { server unix:$ENV{TEST_NGINX_KEYS}/behind.sock; }",
         "server { listen unix:$ENV{TEST_NGINX_KEYS}/behind.sock; access_log off; location / { return 200 in; } }";
 }
@@ -377,12 +386,30 @@ sub sign ($;$$) {
     return "$input." . MIME::Base64::encode_base64url(Digest::SHA::hmac_sha256($input, $secret));
 }
 
-# what Redis was asked since this was called before: the names of commands, each with its count
+# what is asked because of no request: by a connection that begins, a listener, a test, a cluster's guide, a sentinel
+my $besides = qr/^(?:ping|info|config|select|auth|role|subscribe|command|client|cluster|publish)/;
+
+# what Redis was asked since this was called before: the names of commands, also of those in scripts, each with its count
 sub redis_calls () {
     my %calls = redis('INFO', 'commandstats') =~ /^cmdstat_(\S+?):calls=(\d+)/mg;
     redis('CONFIG', 'RESETSTAT');
-    delete @calls{grep { /^(?:ping|info|config|select|auth|subscribe|command|client)/ } keys %calls};
+    delete @calls{grep { /$besides/ } keys %calls};
     return \%calls;
+}
+
+# the names of the commands that Redis is sent while this runs, without those of scripts
+sub redis_commands (&) {
+    my $monitor = IO::Socket::UNIX->new(Peer => $ENV{TEST_NGINX_REDIS}) // die "redis: $!\n";
+    syswrite $monitor, "MONITOR\r\n";
+    <$monitor>;
+    $_[0]->();
+    redis('PING', 'the end of it');
+    my @commands;
+    while (defined(my $line = <$monitor>)) {
+        last if $line =~ /"the end of it"/;
+        push @commands, lc $1 if $line =~ /^\S+ \[\d+ (?!lua)\S+\] "(\w+)"/;
+    }
+    return grep { !/$besides/ } @commands;
 }
 
 # waits until this is true, for ten seconds at most; answers how long that took
@@ -409,7 +436,7 @@ sub signal_redis ($) {
 # after its death; it has the data of its last SAVE
 sub restart_redis () {
     waitpid $redis, 0;
-    $redis = start_redis(@ENV{qw(TEST_NGINX_REDIS TEST_NGINX_REDIS_PORT)});
+    $redis = start_redis(@ENV{qw(TEST_NGINX_REDIS TEST_NGINX_REDIS_PORT)}, @{$topology->{options}});
 }
 
 # a second nginx beside the test's own, on the port that this answers with its process
