@@ -220,7 +220,7 @@ sub {
         until_true {
             my $answer = talk("POST /$name HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create");
             $status{$name} = (answers($answer))[0]{status};
-            $status{$name} == 200 || ($name eq 'none' ? $log->() =~ /unauthenticated/ : $name =~ /wrong|stranger/);
+            $status{$name} == 200 || ($name eq 'none' ? $log->() =~ /unauthenticated|NOAUTH/ : $name =~ /wrong|stranger/);
         };
     }
     is(redis('-a', 'se cret', '--no-auth-warning', 'CONFIG', 'SET', 'requirepass', ''), 'OK', 'as it was');
@@ -229,7 +229,7 @@ sub {
 }
 --- error_log eval
 [qr/AUTH was refused with WRONGPASS: check user= and password_file=|does not tell where Redis is: WRONGPASS /,
- 'answered: ERR Protocol error: unauthenticated']
+ qr/answered: ERR Protocol error: unauthenticated|ROLE was refused with NOAUTH: check the rights of the user/]
 
 
 
