@@ -84,7 +84,7 @@ test-unit: | deps-build deps-test
 	@$(call run_unit,build/unit)
 
 ## test-nginx      Test::Nginx, t/*.t, against Debian's nginx; TESTS='t/x.t …': only these
-##                 REDIS=redis, cluster, sentinel, rediss: their Redis by that URL; unix is the default
+##                 REDIS=unix, redis, cluster, sentinel or rediss: what their Redis is, t/lib/Topology.pm
 TESTS ?= t
 REDIS ?= unix
 TEST_NGINX := build/test-nginx/usr/share/perl5
@@ -98,6 +98,13 @@ run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$
 .PHONY: test-nginx
 test-nginx: $(BUILD)/$(NAME).so $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
 	@$(call run_nginx,/usr/sbin/nginx,$<,$(BUILD)/t)
+
+## test-topologies test-nginx with each REDIS, rediss where this build has TLS
+.PHONY: test-topologies
+test-topologies: $(BUILD)/$(NAME).so
+	@failed=0; for redis in unix redis cluster sentinel $$(! grep -q libhiredis_ssl $< || echo rediss); do \
+		echo "REDIS=$$redis"; $(MAKE) --no-print-directory test-nginx REDIS=$$redis || failed=1; \
+	done; exit $$failed
 
 ## test-faults     t/faults/*_test.py: a Redis that fails, clients that leave, reloads and key rotation, under load
 ##                 FAULTS=x_test.py: only this; FAULTS_MINUTES, FAULTS_RELOADS, FAULTS_RATE: longer and more

@@ -1,5 +1,6 @@
 #!/bin/bash
 # make demo and make test of HEAD in bare Debians, in all of them also where one fails: tools/platforms.sh bookworm trixie
+# Where hiredis has TLS, test-nginx again by that
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,7 +9,8 @@ demo_and_test() {
     tools/chroot.sh "$suite" rm -rf /src &&
         git clone -q . "$source" &&
         tools/chroot.sh "$suite" make -C /src demo &&
-        tools/chroot.sh "$suite" make -C /src test
+        tools/chroot.sh "$suite" make -C /src test &&
+        { ! grep -q libhiredis_ssl "$source"/build/*.so || tools/chroot.sh "$suite" make -C /src test-nginx REDIS=rediss; }
 }
 versions() {
     tools/chroot.sh "$1" dpkg-query -W -f '${Package} ${Version}\n' nginx g++ libhiredis-dev libssl-dev redis-server perl |
