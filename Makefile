@@ -84,7 +84,7 @@ test-unit: | deps-build deps-test
 	@$(call run_unit,build/unit)
 
 ## test-nginx      Test::Nginx, t/*.t, against Debian's nginx; TESTS='t/x.t …': only these
-##                 REDIS=unix, redis, cluster, sentinel or rediss: what their Redis is, t/lib/Topology.pm
+##                 REDIS=redis, cluster, sentinel, rediss: that instead of unix, a socket; see t/lib/Topology.pm
 TESTS ?= t
 REDIS ?= unix
 TEST_NGINX := build/test-nginx/usr/share/perl5
