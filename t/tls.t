@@ -62,7 +62,7 @@ __DATA__
 
 === TEST 1: nginx's stream does TLS
 --- http_config eval
-checks("api_token_redis unix:$main::folder/redis.sock", 'api_token_cache zone=t:1m', 'api_token_last_used off') =~ s/^api_token_redis \S+;\n//r
+checks("api_token_redis unix:$main::folder/redis.sock", 'api_token_cache zone=t:1m', 'api_token_last_used off') =~ s/^api_token_redis .*\n//r
 --- config eval
 (api('api_token_redis x') =~ s/^ *api_token_(?:redis|key) .*\n//mgr) . "location / { auth_api_token r; proxy_pass http://behind; }\n"
 --- steps eval
@@ -86,7 +86,7 @@ sub {
 
 === TEST 2: a certificate that is another's is not accepted
 --- http_config eval
-checks("api_token_redis unix:$main::folder/redis.sock") =~ s/^api_token_redis \S+;\n//r
+checks("api_token_redis unix:$main::folder/redis.sock") =~ s/^api_token_redis .*\n//r
 --- config eval
 api('api_token_redis x') =~ s/^ *api_token_(?:redis|key) .*\n//mgr
 --- steps eval
