@@ -90,3 +90,25 @@ sub {
     is_refused('/environment', $token, 401, 'suspended, and of the wrong scope');
     is_refused('/environment', substr($token, 0, -4) . 'AAAA', 401, 'of a bad signature, and of the wrong scope');
 }
+
+
+
+=== TEST 4: nor does a look at the request before its location is known, or before a rewrite
+--- http_config eval: checks('api_token_cache zone=t:1m')
+--- config eval
+'auth_api_token r; set $early $api_token_id;' . api('auth_api_token off') . $::places . '
+    location /cookie { auth_api_token r token=$cookie_token; proxy_pass http://behind; }
+    location /set { set $token $arg_token; auth_api_token r token=$token; set $seen $api_token_id; set $token ""; proxy_pass http://behind; }
+    location /rewritten { set $seen $api_token_id; rewrite ^/rewritten(.*) $1 last; }'
+--- steps eval
+sub {
+    %::tokens = ();
+    my $token = of_kind('account');
+    for (1, 2) {
+        passes($_, $token, $_) for '/any', '/rewritten/any';
+        is_refused($_, $token, 401, $_) for map { ("/$_", "/rewritten/$_") } qw(other issued key);
+    }
+    is(ask('/cookie', $token)->{status}, 401, 'a token where this location does not look');
+    passes('/cookie', {Cookie => "token=$token"}, 'a token where only this location looks');
+    is(ask("/set?token=$token")->{status}, 401, 'a token that was taken away again');
+}

@@ -209,9 +209,11 @@ ngx_int_t check(ngx_http_request_t* r)
         return *presented.verdict;
 
     const auto& settings = http::Settings::of(r);
-    if (presented.is_looked_at)
+    bool is_looked_at = presented.settings == &settings;
+    look(r, *context);
+    if (is_looked_at)
         look_again(settings, presented);
-    return check_presented(r, settings, look(r, *context));
+    return check_presented(r, settings, presented);
 }
 
 } // namespace

@@ -89,9 +89,15 @@ void examine(std::string_view token, const http::Settings& settings, time_t use_
 http::Presented& look(ngx_http_request_t* r, http::Context& context)
 {
     const auto& settings = http::Settings::of(r);
-    if (!std::exchange(context.presented.is_looked_at, true))
-        examine(find_token(r, settings), settings, settings.last_used_interval, context.presented);
-    return context.presented;
+    auto token = find_token(r, settings);
+    auto& presented = context.presented;
+    if (presented.settings != &settings || presented.token != token) {
+        presented = {};
+        presented.settings = &settings;
+        presented.token = token;
+        examine(token, settings, settings.last_used_interval, presented);
+    }
+    return presented;
 }
 
 bool is_checked(ngx_http_request_t* r)

@@ -24,7 +24,9 @@ struct Caller {
 
 /// What a request presents as a token, and what came of the check.
 struct Presented {
-    bool is_looked_at = false;
+    /// What the token was looked at with, and the token; null before.
+    const Settings* settings = nullptr;
+    std::string_view token;
     bool is_waiting = false;
     /// What the check answers the access phase, once it has decided.
     std::optional<ngx_int_t> verdict;
