@@ -179,3 +179,17 @@ sub {
     my $answer = request(POST => "/$details->{id}/disable", undef, {Authorization => "Bearer $token"});
     is("$answer->{status} $answer->{headers}{'x-action'}", '200 suspend', 'is the one that counts');
 }
+
+
+
+=== TEST 8: the same where the check refuses
+--- http_config eval: checks()
+--- config eval
+'auth_api_token r; set $early $api_token_id;' . api('rewrite ^(.*)/disable$ $1/suspend break', 'add_header X-Action "$api_token_action $api_token_target_id" always')
+--- steps eval
+sub {
+    for my $segment ('disable', 'suspend') {
+        my $answer = request(POST => "/$account/$segment", undef, {Authorization => 'Bearer x'});
+        is("$answer->{status} $answer->{headers}{'x-action'}", "401 suspend $account", $segment);
+    }
+}

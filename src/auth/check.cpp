@@ -208,6 +208,8 @@ ngx_int_t check(ngx_http_request_t* r)
     if (presented.verdict)
         return *presented.verdict;
 
+    // a context that was made in the rewrite phase knows an older path, or an older location
+    context->route = http::find_route(r);
     const auto& settings = http::Settings::of(r);
     bool is_looked_at = presented.settings == &settings;
     look(r, *context);
