@@ -155,12 +155,11 @@ sub {
 api(@::caller, 'auth_api_token r') . (api('auth_api_token r', $::caller[0]) =~ s/^ *api_token_caller .*\n//mr =~ s{/api/v1/}{/api/v2/}r)
 --- steps eval
 sub {
-    my ($token) = new_token({token_scope => 'environment', environment_id => $environment}, {@::mine});
+    my ($token, $details) = new_token({token_scope => 'environment', environment_id => $environment}, {@::mine});
     my ($target) = map { $_->{id} } (new_token(undef, {@::mine}))[1];
     for my $action (@::actions) {
-        my ($said) = audited(act($action, $target, {Authorization => "Bearer $token"}));
-        delete $said->{actor};
-        is_deeply($said, {status => 403, error => '', action => $action, token => $action =~ /create|list/ ? '' : $target}, "an environment's token: $action");
+        is_audited(act($action, $target, {Authorization => "Bearer $token"}),
+            {status => 403, action => $action, token => $action =~ /create|list/ ? '' : $target, actor => $details->{id}}, "an environment's token: $action");
     }
     is_audited(sub { ask("/api/v2/api_token/$target") }, {status => 401, error => 'missing', action => 'retrieve', token => $target}, 'no credentials: retrieve');
     is_audited(sub { ask("POST /api/v2/api_token/$target/revoke") }, {status => 401, error => 'missing', action => 'revoke', token => $target}, 'no credentials: revoke');

@@ -61,8 +61,13 @@ ngx_int_t handle(ngx_http_request_t* r)
     // a context that was made in the rewrite phase knows an older path
     context->route = http::find_route(r);
     auto caller = auth::find_caller(r);
-    if (!caller)
-        return ngx::serve(r, caller.error() == auth::NoCaller::nobody ? not_authenticated : not_permitted);
+    if (!caller && caller.error() == auth::NoCaller::nobody)
+        return ngx::serve(r, not_authenticated);
+    if (!caller) {
+        // it may do nothing, and is still who tried
+        context->caller.token_id = context->presented.identity.token_id.view();
+        return ngx::serve(r, not_permitted);
+    }
     context->caller = *caller;
     return ngx::serve(r, coroutine_of(context->route.operation));
 }
