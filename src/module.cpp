@@ -119,7 +119,8 @@ ngx_int_t install(ngx_conf_t* cf)
 {
     http::install_error_filter();
     api::count_answers();
-    bool done = add_handler(cf, NGX_HTTP_PREACCESS_PHASE, auth::check_subrequest) &&
+    bool done = add_handler(cf, NGX_HTTP_REWRITE_PHASE, auth::check_subrequest_early) &&
+                add_handler(cf, NGX_HTTP_PREACCESS_PHASE, auth::check_subrequest) &&
                 add_handler(cf, NGX_HTTP_ACCESS_PHASE, auth::check_main);
     return done ? NGX_OK : NGX_ERROR;
 }

@@ -135,3 +135,28 @@ sub {
     is(content('/page-off.html'), "in.\n", 'off by its realm');
     unlike(content('/page-on.html'), qr/^in/, 'on by its realm');
 }
+
+
+
+=== TEST 5: what answers by return, or leads elsewhere, is checked first
+--- http_config eval: checks('api_token_cache zone=t:1m')
+--- config eval
+api() . 'location /site { auth_request /check; proxy_pass http://behind; } location = /check { internal; auth_api_token r; return 204; }
+    location /led { auth_request /leads; proxy_pass http://behind; } location = /leads { internal; auth_api_token r; rewrite ^ /open last; } location = /open { return 204; }
+    location /other { auth_request /wants; proxy_pass http://behind; } location = /wants { internal; auth_api_token r; rewrite ^ /environment last; }
+    location = /environment { internal; auth_api_token r scope=environment; return 204; }
+    location /set { auth_request /sets; proxy_pass http://behind; } location = /sets { internal; set $token $cookie_t; auth_api_token r token=$token; proxy_pass http://behind; }'
+--- steps eval
+sub {
+    my ($token, $details) = new_token();
+    for my $path ('/site', '/led', '/other') {
+        my $answer = is_status($path, undef, 401, "$path: no credentials");
+        is($answer->{headers}{'www-authenticate'}, 'Bearer realm="r"', "$path: the challenge");
+        is_status($path, 'x', 401, "$path: a bad token");
+        is_status($path, $token, $path eq '/other' ? 403 : 200, "$path: a token, $_") for 'asked', 'known';
+    }
+    is_status('/set', {Cookie => "t=$token"}, 200, 'a token that the location sets');
+    is_status('/set', {Cookie => 't=x', Authorization => "Bearer $token"}, 401, 'a bad one');
+    is(request(POST => "/$details->{id}/suspend")->{status}, 200, 'suspend');
+    is_status($_, $token, 401, "$_: suspended") for '/site', '/led', '/other';
+}

@@ -203,14 +203,14 @@ ngx_int_t check(ngx_http_request_t* r)
     if (!context)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     auto& presented = context->presented;
+    const auto& settings = http::Settings::of(r);
     if (presented.is_waiting)
         return NGX_AGAIN;
-    if (presented.verdict)
+    if (presented.verdict && presented.settings == &settings)
         return *presented.verdict;
 
     // a context that was made in the rewrite phase knows an older path, or an older location
     context->route = http::find_route(r);
-    const auto& settings = http::Settings::of(r);
     bool is_looked_at = presented.settings == &settings;
     look(r, *context);
     if (is_looked_at)
@@ -231,6 +231,15 @@ ngx_int_t check_subrequest(ngx_http_request_t* r)
         return NGX_DECLINED;
     auto status = check(r);
     return status == NGX_OK ? NGX_DECLINED : status;
+}
+
+ngx_int_t check_subrequest_early(ngx_http_request_t* r)
+{
+    const auto& settings = http::Settings::of(r);
+    if (settings.token_source || (settings.realm && settings.realm->lengths))
+        return NGX_DECLINED;
+    auto status = check_subrequest(r);
+    return status == NGX_AGAIN ? NGX_DONE : status;
 }
 
 const api_token::Identity* presented_identity(ngx_http_request_t* r)

@@ -11,6 +11,9 @@ ngx_int_t check_main(ngx_http_request_t* r);
 /// The same before the access phase of a subrequest, since nginx skips that phase there.
 ngx_int_t check_subrequest(ngx_http_request_t* r);
 
+/// The same before a `return` of the location, unless its `set` may yet say what is checked.
+ngx_int_t check_subrequest_early(ngx_http_request_t* r);
+
 /// Whose token the request presents: before the check has decided, whoever signature, issuer, audience and
 /// times speak for; after it, whoever it let in. Null where that is nobody, or the check is off.
 const api_token::Identity* presented_identity(ngx_http_request_t* r);
