@@ -1,7 +1,7 @@
 package ApiToken;
 
-# Test::Nginx with the module loaded, and a Redis of its own for each test file: by a unix socket, or what $REDIS names
-# (Topology.pm), which redis_here() writes into a configuration. However that is,
+# Test::Nginx with the module loaded, and a Redis of its own for each test file. redis_here() is where it is for nginx, by a
+# URL of the kind that $REDIS names; a test itself asks it by
 #
 #   $TEST_NGINX_REDIS, $TEST_NGINX_REDIS_PORT   its unix socket, and its port on 127.0.0.1
 #   $TEST_NGINX_DATA                            t/data

@@ -1,6 +1,7 @@
 package Topology;
 
-# What the Redis of a test file is, as $REDIS says. All of them are one server that has every key.
+# What the Redis of a test file is, as $REDIS says; in each kind one server has every key. Tests of a certain URL, and of
+# documents, which write one, say that instead.
 
 use strict;
 use warnings;
