@@ -305,7 +305,7 @@ sub {
 
 
 === TEST 9: a multitude of records that have expired or are gone, since anybody looked
---- config eval: api()
+--- config eval: api('api_token_redis ' . redis_here('timeout=10s'))
 --- steps eval
 sub {
     # every third of them is kept until 2030
