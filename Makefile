@@ -106,8 +106,9 @@ test-topologies: $(BUILD)/$(NAME).so
 		echo "REDIS=$$redis"; $(MAKE) --no-print-directory test-nginx REDIS=$$redis || failed=1; \
 	done; exit $$failed
 
-## test-faults     t/faults/*_test.py: a Redis that fails, clients that leave, reloads and key rotation, under load
-##                 FAULTS=x_test.py: only this; FAULTS_MINUTES, FAULTS_RELOADS, FAULTS_RATE: longer and more
+## test-faults     t/faults/*_test.py: a Redis that fails, clients that leave, reloads and key rotation, under load;
+##                 sentinels and a cluster, with failovers
+##                 FAULTS=x_test.py: only this; FAULTS_MINUTES, FAULTS_RELOADS, FAULTS_ROUNDS, FAULTS_RATE: more
 FAULTS ?= *_test.py
 # $(1): nginx, $(2): the module
 run_faults = TEST_NGINX_BINARY=$(1) MODULE=$(2) tools/alone.sh python3 -B -m unittest discover -s t/faults -p '$(FAULTS)'

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -72,13 +73,15 @@ class Redis:
     def __init__(self, folder, *options):
         self.folder, self.options = folder, options or ('--save', '', '--appendonly', 'no')
         self.socket = str(folder / 'redis.sock')
+        self.url = 'unix:' + self.socket
         self.process = None
+
+    def words(self):
+        return ['--port', '0', '--unixsocket', self.socket, '--dir', self.folder, *self.options]
 
     def start(self, wait=True):
         with open(self.folder / 'redis.log', 'a') as log:
-            self.process = subprocess.Popen(
-                ['redis-server', '--port', '0', '--unixsocket', self.socket, '--dir', self.folder, *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(['redis-server', *self.words()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
             eventually(self.is_up, 'Redis answers', 30)
 
@@ -110,12 +113,14 @@ class Redis:
 
     def stored(self):
         """The status of each token."""
-        keys = self('KEYS', KEYS + 'token:*')
+        keys = self('KEYS', 'api_token:{*}:token:*')
         statuses = self.all([('HGET', key, 'status') for key in keys])
         return {key.decode()[-32:]: status.decode() for key, status in zip(keys, statuses)}
 
     def order(self, name):
-        return {id.decode() for id in self('ZRANGE', f'{KEYS}account:{ACCOUNT}:{name}', 0, -1)}
+        """The tokens in it, of all accounts."""
+        keys = self('KEYS', f'api_token:{{*}}:account:*:{name}')
+        return {id.decode() for ids in self.all([('ZRANGE', key, 0, -1) for key in keys]) for id in ids}
 
     def listeners(self):
         return self('PUBSUB', 'NUMSUB', 'api_token:changes')[1]
@@ -251,10 +256,15 @@ def new_key(kid):
     return json.dumps({'kty': 'oct', 'kid': kid, 'k': secret})
 
 
+# below those that the system gives to clients: a server that comes back finds its own free
+PORTS = iter(random.sample(range(10000, 32000), 1000))
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
+    for port in PORTS:
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(('127.0.0.1', port))
+            return port
 
 
 class Answer(typing.NamedTuple):
@@ -288,8 +298,9 @@ class Nginx:
         (folder / 'html/in').write_text('in')
         self.values = {
             'user': 'user root;' if os.getuid() == 0 else '', 'main': '', 'workers': 2,
-            'timeout': f'{int(1000 * TIMEOUT)}ms', 'connect_timeout': '1s', 'last_used': '1s', **values,
-            'module': MODULE, 'redis': redis, 'socket': self.socket, 'port': self.port, 'api': API, 'account': ACCOUNT}
+            'timeout': f'{int(1000 * TIMEOUT)}ms', 'connect_timeout': '1s', 'last_used': '1s', 'account': ACCOUNT,
+            **values,
+            'module': MODULE, 'redis': redis, 'socket': self.socket, 'port': self.port, 'api': API}
         self.configure([key])
 
     def configure(self, keys):
@@ -363,12 +374,12 @@ class Nginx:
     def check(self, token):
         return self.ask('GET', '/in', token)
 
-    def create(self, key=None):
+    def create(self, key=None, account=ACCOUNT):
         headers = {'Idempotency-Key': key} if key else {}
-        return self.ask('POST', API, body='{"token_scope": "account"}', **headers)
+        return self.ask('POST', API, body=json.dumps({'token_scope': 'account', 'account_id': account}), **headers)
 
-    def new_token(self):
-        answer = self.create()
+    def new_token(self, account=ACCOUNT):
+        answer = self.create(account=account)
         if answer.status != 200:
             raise AssertionError(answer)
         return answer.json()['details']['id'], answer.json()['token']
@@ -405,6 +416,9 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='api-token-')))
         self.key = new_key('first')
+        self.start_redis()
+
+    def start_redis(self):
         self.redis = Redis(self.folder, *self.redis_options)
         self.redis.start()
         self.addCleanup(self.redis.end)
@@ -420,7 +434,7 @@ class Case(unittest.TestCase):
 
     def new_nginx(self, redis=None, name='nginx', **values):
         """Over the test's Redis, or over another address."""
-        nginx = Nginx(self.folder / name, redis or 'unix:' + self.redis.socket, self.key, **values)
+        nginx = Nginx(self.folder / name, redis or self.redis.url, self.key, **values)
         self.addCleanup(nginx.end)
         nginx.start()
         return nginx

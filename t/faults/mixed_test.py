@@ -10,7 +10,6 @@ from harness import GROWTH, Case, anonymous_memory, eventually, idle_descriptors
 from load import RECONNECTED, Load
 
 SECONDS = 60 * float(os.environ.get('FAULTS_MINUTES', 1))
-RATE = int(os.environ.get('FAULTS_RATE', 200))
 RELOAD_EVERY = 15
 
 
@@ -33,7 +32,7 @@ class Mixed(Case):
         descriptors, memory, reloads = idle_descriptors(self.nginx), [], 0
         signals = itertools.cycle([signal.SIGKILL, signal.SIGTERM])
         begun = time.monotonic()
-        with Load(self.nginx, RATE, may_be_away=True) as load:
+        with Load(self.nginx, may_be_away=True) as load:
             while (now := time.monotonic() - begun) < SECONDS:
                 time.sleep(3)
                 self.restart_redis(next(signals))

@@ -14,7 +14,6 @@ from harness import GROWTH, Case, anonymous_memory, new_key
 from load import Load
 
 RELOADS = int(os.environ.get('FAULTS_RELOADS', 20))
-RATE = int(os.environ.get('FAULTS_RATE', 200))
 
 
 def kid(token):
@@ -25,8 +24,8 @@ def kid(token):
 class KeyLoad(Load):
     """A token is as its key: `valid`, `dead`, and either while a reload takes the key out."""
 
-    def __init__(self, nginx, rate):
-        super().__init__(nginx, rate)
+    def __init__(self, nginx):
+        super().__init__(nginx)
         self.keys, self.dead = {'first': 'valid'}, []
 
     def check(self):
@@ -41,7 +40,7 @@ class KeyLoad(Load):
         if id in self.revoking:
             before = after = 'any'
         wanted = {('valid', 'valid'): [200], ('dead', 'dead'): [401]}.get((before, after), [200, 401])
-        self.note(f'check of a {before} one', answer, wanted)
+        self.note(f'check of a {before} one', answer, wanted, id)
 
     def bury(self, name):
         """The tokens of a key that is taken out."""
@@ -96,7 +95,7 @@ class Rotation(Case):
         """A key is added behind the first, signs after the next reload, and the one before it goes with the third."""
         memory, old, new = [], ('first', self.key), None
         names = (f'key {number}' for number in itertools.count(2))
-        with KeyLoad(self.nginx, RATE) as load:
+        with KeyLoad(self.nginx) as load:
             for number in range(RELOADS):
                 time.sleep(0.25)
                 if number % 3 == 0:
