@@ -6,7 +6,7 @@
 Rows take turns; differences and ratios are taken within a round, then their median. All runs on loopback, with a
 redis-server of its own that keeps nothing on disk."""
 
-import argparse, http.client, re, statistics, subprocess, sys, tempfile, time
+import argparse, http.client, re, statistics, subprocess, sys, time
 from pathlib import Path
 
 from measure import ACCOUNT, Load, Servers, ask, cpu_seconds, create, wait_for
@@ -17,10 +17,10 @@ TOKENS, LISTED, TRIES = 1000, 10000, 50
 class Bench(Servers):
     """A redis-server and two nginx on it, the second without a cache."""
 
-    def __init__(self, folder, module):
-        super().__init__(folder, module)
-        self.redis_socket = folder / "redis.sock"
-        self.redis = self.spawn("redis-server", "--port", "0", "--unixsocket", self.redis_socket, "--save", "", "--dir", folder)
+    def __init__(self, module):
+        super().__init__("bench", module)
+        self.redis_socket = self.folder / "redis.sock"
+        self.redis = self.spawn("redis-server", "--port", "0", "--unixsocket", self.redis_socket, "--save", "", "--dir", self.folder)
         wait_for(self.redis_socket.exists)
         redis = f"unix:{self.redis_socket}", [self.redis]
         self.cached = self.start_nginx("cached", *redis, "api_token_cache zone=bench:16m;")
@@ -95,12 +95,8 @@ def main():
     options.add_argument("--connections", type=int, default=32)
     options.add_argument("module", type=Path)
     options = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="api-token-bench-") as folder:
-        servers = Bench(Path(folder), options.module.resolve())
-        try:
-            run(servers, options)
-        finally:
-            servers.stop()
+    with Bench(options.module) as servers:
+        run(servers, options)
 
 
 def run(servers, options):

@@ -1,6 +1,6 @@
 """What the benchmarks share: servers in a folder of their own, requests, and the rows of a table."""
 
-import base64, http.client, json, re, secrets, socket, statistics, subprocess, sys, time
+import base64, contextlib, http.client, json, re, secrets, socket, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -13,7 +13,7 @@ events { worker_connections 4096; }
 http {
     access_log off; keepalive_requests 1000000000;
     client_body_temp_path @run@/1; proxy_temp_path @run@/2; fastcgi_temp_path @run@/3; uwsgi_temp_path @run@/4; scgi_temp_path @run@/5;
-    api_token_redis @redis@;
+    api_token_redis @redis@ timeout=5s connect_timeout=5s;
     api_token_key @keys@/hs256.jwk;
     api_token_last_used @last_used@;
     @cache@
@@ -53,11 +53,13 @@ def cpu_seconds(pids):
     return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)
 
 
-class Servers:
+class Servers(contextlib.ExitStack):
     """Processes that end with the benchmark, and keys for all its nginx."""
 
-    def __init__(self, folder, module):
-        self.folder, self.module, self.processes = folder, module, []
+    def __init__(self, name, module):
+        super().__init__()
+        self.folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix=f"api-token-{name}-")))
+        self.module = module.resolve()
         self.secret = secrets.token_bytes(32)
         self.write("hs256.jwk", json.dumps({"kty": "oct", "k": base64url(self.secret)}))
         self.write("es256.pem", subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
@@ -71,7 +73,7 @@ class Servers:
     def spawn(self, *command):
         with open(self.folder / "log", "ab") as log:
             process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        self.processes.append(process)
+        self.callback(lambda: (process.terminate(), process.wait()))
         return process.pid
 
     def start_nginx(self, name, redis, redis_pids, cache="", processes=2, last_used="60s"):
@@ -82,18 +84,11 @@ class Servers:
         (run / "conf").write_text(re.sub(r"@(\w+)@", lambda match: str(values[match[1]]), NGINX))
         master = self.spawn("nginx", "-c", run / "conf", "-e", run / "error.log")
 
-        def listens():
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
+        def workers():
+            return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
-        wait_for(listens)
-        workers = subprocess.run(["pgrep", "-P", str(master)], check=True, capture_output=True, text=True).stdout
-        return {"port": port, "workers": [int(pid) for pid in workers.split()], "redis": redis_pids}
-
-    def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait()
+        wait_for(lambda: len(workers()) == processes)
+        return {"port": port, "workers": workers(), "redis": redis_pids, "log": run / "error.log"}
 
 
 def ask(port, method, path, body=None, headers={}):
@@ -125,7 +120,7 @@ class Load:
         after = cpu_seconds(self.nginx["workers"]), cpu_seconds(self.nginx["redis"])
         count, seconds, bad, p50, p99 = map(float, re.search(r"RESULT (.+)", out)[1].split())
         if bad:
-            sys.exit(f"{self.name}: {bad:.0f} of {count:.0f} answers are wrong")
+            sys.exit(f"{self.name}: {bad:.0f} of {count:.0f} answers are wrong\n{self.nginx['log'].read_text()[-2000:]}")
         self.samples.append({"rate": count / seconds, "nginx": 1e6 * (after[0] - before[0]) / count,
                              "redis": 1e6 * (after[1] - before[1]) / count, "p50": p50, "p99": p99})
 
