@@ -253,8 +253,15 @@ demo: $(BUILD)/$(NAME).so | deps-run
 ##                 BENCH='--seconds 3 --rounds 5 --connections 32'
 .PHONY: bench
 bench: $(BUILD)/$(NAME).so | deps-run deps-bench
-	@python3 t/bench/bench.py $(BENCH) $<
+	@python3 -B t/bench/bench.py $(BENCH) $<
 	@$(if $(PEERS),python3 $(PEERS)/bench.py --module $(abspath $<))
+
+## bench-scale     clusters with few tokens and with SCALE_TOKENS=10000000 (8 GiB), and what listeners cost Redis
+SCALE_TOKENS ?= 10000000
+.PHONY: bench-scale
+bench-scale: $(BUILD)/$(NAME).so | deps-run deps-bench
+	@python3 -B t/bench/scale.py --tokens $(SCALE_TOKENS) $(BENCH) $<
+	@python3 -B t/bench/listeners.py $<
 
 ## install         into Debian's nginx, enabled there, DESTDIR=DIR honoured; nginx is not restarted
 .PHONY: install
