@@ -98,7 +98,7 @@ class Cluster:
         self.url = f"{scheme}://" + separator.join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
     def join(self):
-        bounds = [SLOTS * number // len(self.nodes) for number in range(len(self.nodes) + 1)]
+        bounds = [-(-SLOTS * number // len(self.nodes)) for number in range(len(self.nodes) + 1)]
         for number, node in enumerate(self.nodes):
             node("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             node("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
