@@ -45,6 +45,10 @@ def slot_of(tag):
     return binascii.crc_hqx(tag.encode(), 0) % SLOTS
 
 
+def master_of(account, masters):
+    return slot_of(account[10:16]) * masters // SLOTS
+
+
 def new_accounts(count, seed=1):
     chance = random.Random(seed)
     return ["013xrzp12g" + "".join(chance.choices(ALPHABET, k=22)) for _ in range(count)]
@@ -108,7 +112,7 @@ class Cluster:
             wait_for(lambda: {b"cluster_state:ok", b"cluster_known_nodes:%d" % len(self.nodes)} <= set(node("CLUSTER", "INFO").split()))
 
     def node_of(self, account):
-        return self.nodes[slot_of(account[10:16]) * len(self.nodes) // SLOTS]
+        return self.nodes[master_of(account, len(self.nodes))]
 
     def run(self, script, accounts, arguments):
         """The script for each account, with each of its lists of arguments; at all nodes at once. The sum of its answers."""

@@ -10,7 +10,7 @@ module writes them, which is compared first. All runs on loopback; 10,000,000 to
 import argparse, binascii, collections, hashlib, hmac, json, random, statistics, sys
 from pathlib import Path
 
-from cluster import ALPHABET, LIFE, SLOTS, Cluster, environment_of, key, new_accounts, slot_of, token_id
+from cluster import ALPHABET, LIFE, SLOTS, Cluster, environment_of, key, master_of, new_accounts, token_id
 from measure import Load, Servers, ask, base64url
 
 FEW, OF_ACCOUNT, IN_USE = 10000, 1000, 100000
@@ -90,7 +90,7 @@ def bench_slots():
 
 
 def spread(accounts, masters):
-    of_masters = collections.Counter(slot_of(account[10:16]) * masters // SLOTS for account in accounts)
+    of_masters = collections.Counter(master_of(account, masters) for account in accounts)
     return max(of_masters.values()) / min(of_masters.values())
 
 
@@ -138,41 +138,45 @@ class Many:
     def warm(self, options):
         """Until the cache has all tokens in use, and both nginx have been at all nodes."""
         for load in self.loads:
-            while load.samples == [] or load.path == "/checked" and options.seconds * sum(sample["rate"] for sample in load.samples) < 2 * min(self.count, IN_USE):
+            asked = 0
+            while asked < (2 * min(self.count, IN_USE) if load.path == "/checked" else 1):
                 load.run(options)
-            load.samples.clear()
+                asked += options.seconds * load.samples.pop()["rate"]
         self.forget_created()
 
     def forget_created(self):
         self.cluster.remove(self.accounts, END_OF_CREATED)
 
 
+def even_accounts(count, masters=3):
+    """As many for each master, since a busier one does more at a time."""
+    of_masters = [[] for _ in range(masters)]
+    for account in new_accounts(2 * count + 100):
+        of_masters[master_of(account, masters)].append(account)
+    return [of_masters[number % masters][number // masters] for number in range(count)]
+
+
 def bench_rows(servers, options):
     shapes = {"few": (FEW // OF_ACCOUNT, OF_ACCOUNT), "many": (options.tokens // OF_ACCOUNT, OF_ACCOUNT), "one": (1, options.tokens // 10)}
-    few, many, one = all_many = [Many(servers, name, new_accounts(accounts), count) for name, (accounts, count) in shapes.items()]
-    rows = list(zip(*(each.rows(None if each is few else few) for each in all_many)))
-    used = Load("check, without a cache, and its use is written", many.uncached, "/used", "tokens", many.folder / "tokens")
+    few, many, one = all_many = [Many(servers, name, even_accounts(accounts), count) for name, (accounts, count) in shapes.items()]
+    rows = [(Load("return 200", few.cached, "/return"), few)]
+    rows += [pair for row in zip(*(each.rows(None if each is few else few) for each in all_many)) for pair in zip(row, all_many)]
+    rows += [(Load("check, without a cache, and its use is written", many.uncached, "/used", "tokens", many.folder / "tokens"), many)]
     for each in all_many:
         each.warm(options)
     for _ in range(options.rounds):
-        run_round(rows, used, options, all_many)
-    print_rows(rows, used, all_many)
+        for load, each in rows:
+            load.run(options)
+        for each in all_many:
+            each.forget_created()
+    print_rows(rows)
     print_memory(all_many)
 
 
-def run_round(rows, used, options, all_many):
-    for row in rows:
-        for load in row:
-            load.run(options)
-    used.run(options)
-    for each in all_many:
-        each.forget_created()
-
-
-def print_rows(rows, used, all_many):
+def print_rows(rows):
     print("\n| | tokens | accounts | requests/s | nginx µs | by few | redis µs | by few | p50 µs | p99 µs |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for load, each in [(load, each) for row in rows for load, each in zip(row, all_many)] + [(used, all_many[1])]:
+    for load, each in rows:
         ratios = {}
         for name in ("nginx", "redis"):
             ratio = load.against_floor(lambda own, few: own[name] / few[name] if few[name] > 0.5 else 0)
