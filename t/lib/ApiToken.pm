@@ -412,11 +412,11 @@ sub redis_commands (&) {
     return grep { !/$besides/ } @commands;
 }
 
-# waits until this is true, for ten seconds at most; answers how long that took
+# waits until this is true, for 30 seconds at most; answers how long that took
 sub eventually (&) {
     my $start = Time::HiRes::time();
     until ($_[0]->()) {
-        Carp::confess("it does not come true") if Time::HiRes::time() > $start + 10;
+        Carp::confess("it does not come true") if Time::HiRes::time() > $start + 30;
         Time::HiRes::sleep(0.01);
     }
     return Time::HiRes::time() - $start;
