@@ -5,6 +5,8 @@ from load import HEARD, Load
 
 # seconds in which requests may be refused yet when all is whole again
 AFTER = 2
+# of nginx, a third of which a busy machine's replica has for confirming a change
+PATIENCE = 0.9
 
 
 class Failover(Case):
@@ -18,8 +20,8 @@ class Failover(Case):
         self.redis.start()
 
     def start_instances(self, accounts):
-        where = self.redis.url + ' wait=1'
-        here, there = self.instances = [self.start_nginx(where, name, account='any') for name in ('here', 'there')]
+        values = {'account': 'any', 'timeout': f'{int(1000 * PATIENCE)}ms'}
+        here, there = self.instances = [self.start_nginx(self.redis.url + ' wait=1', name, **values) for name in ('here', 'there')]
         self.load = Load(here, may_be_away=True, others=[there], accounts=accounts)
 
     def remembered(self, nginx, account):

@@ -93,8 +93,8 @@ class Load:
                 return self.unanswered_keys.pop(random.randrange(len(self.unanswered_keys)))
         return uuid.uuid4().hex, random.choice(self.accounts)
 
-    def create(self):
-        key, account = self.next_key()
+    def create(self, account=None):
+        key, account = (uuid.uuid4().hex, account) if account else self.next_key()
         answer = self.nginx.create(key, account)
         if not self.note('create', answer, [200], account):
             self.unanswered_keys.append((key, account))
