@@ -295,3 +295,41 @@ sub {
 }
 --- error_log
 : connected
+
+
+
+=== TEST 9: a master that was silent for so long that another may be in its place
+--- http_config eval: main::checked(main::store([@main::sentinels]), 'api_token_last_used off')
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_all();
+    until_served();
+    my ($token) = new_token();
+    # idle for longer than sentinels wait
+    Time::HiRes::sleep(1);
+    is(post($::create)->{status}, 200, 'an idle one was not silent') for 1 .. 5;
+
+    # so that there is none who could be made the master
+    stop_server($::two);
+    for my $is_idle (1, 0) {
+        signal_server($::one, 'STOP');
+        my $paused = Time::HiRes::time();
+        if ($is_idle) {
+            # signs of life are still waited for
+            Time::HiRes::sleep(0.55);
+        } else {
+            ask('/', $token) until Time::HiRes::time() > $paused + 1;
+        }
+        signal_server($::one, 'CONT');
+        my $answered = Time::HiRes::time();
+        is(cli($::one, 'PING'), 'PONG', 'it goes on');
+        is_answer(post($::create), 503, $::unavailable, 'a write');
+        is(ask('/', $token)->{status}, 503, 'a check');
+        my $took = eventually { ask('/', $token)->{status} == 200 };
+        cmp_ok(Time::HiRes::time() - $answered, '>', 1.5, "it is believed later, though sentinels name it: $took s");
+        until_served();
+    }
+}
+--- error_log
+another may have been made the master while it was silent

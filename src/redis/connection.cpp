@@ -8,6 +8,10 @@ namespace {
 
 constexpr ngx_msec_t shortest_pause = 50;
 constexpr ngx_msec_t longest_pause = 800;
+/// A sentinel sees within a second that it has made another the master, and tells the others at once.
+constexpr ngx_msec_t longest_doubt = 2000;
+constexpr ngx_msec_t sign_interval = 250;
+constexpr std::string_view replaced = "another may have been made the master while it was silent";
 constexpr std::string_view unasked = "it sent a reply that nobody asked for";
 
 using Pending = Command::Pending;
@@ -28,6 +32,7 @@ void Connection::start(ngx_log_t* log)
     set_log(log);
     connect_timer_.set_log(log);
     reply_timer_.set_log(log);
+    life_timer_.set_log(log);
     if (state_ != State::idle)
         return;
     metrics::miss_connection(1);
@@ -46,6 +51,7 @@ void Connection::stop(std::string_view reason)
     pause_ = shortest_pause;
     connect_timer_.stop();
     reply_timer_.stop();
+    life_timer_.stop();
 }
 
 void Connection::connect_or_give_up()
@@ -79,6 +85,10 @@ void Connection::ready()
     ngx_log_error(NGX_LOG_NOTICE, log(), 0, "redis %*s%*s: connected", url().size(), url().data(),
                   place().size(), place().data());
     last_reason_ = 0;
+    heard_from_ = address();
+    heard_at_ = ngx_current_msec;
+    if (seeks_master())
+        life_timer_.start(sign_interval);
     while (!ngx_queue_empty(&queued_)) {
         auto* pending = Pending::take_first(&queued_);
         if (!pending->command || !transmit(pending))
@@ -202,6 +212,8 @@ void Connection::Greeting::answered(Reply reply)
 {
     if (words_[0] == "ROLE" && !reply.is_error() && reply[0].text() != "master")
         return connection_.close("it is no master");
+    if (words_[0] == "ROLE" && connection_.is_doubted())
+        return connection_.close(replaced);
     if (!reply.is_error())
         return next();
     auto error = reply.text();
@@ -273,6 +285,13 @@ void Connection::heard(Reply reply)
         return pending->fail();
     }
     pause_ = shortest_pause;
+    if (state_ == State::ready && seeks_master()) {
+        if (was_silent()) {
+            close(replaced);
+            return pending->fail();
+        }
+        heard_at_ = ngx_current_msec;
+    }
     if (supervisor_ && reply.is_error() && pending->command && supervisor_->redirect(pending, reply.text()))
         return;
     count(*pending, reply);
@@ -322,6 +341,38 @@ void Connection::check_deadlines()
     if (!ngx_queue_empty(&sent_) && Pending::of(ngx_queue_head(&sent_))->is_late())
         close("it does not answer in time");
     arm_reply_timer();
+}
+
+/// Whoever finds masters by others must know how long this one was silent.
+void Connection::ask_for_life()
+{
+    if (state_ != State::ready)
+        return;
+    life_timer_.start(sign_interval);
+    auto* pending = Pending::make(nullptr, options().timeout, log());
+    if (!pending)
+        return;
+    if (!write({"PING"}))
+        return void(pending->release());
+    pending->join(&sent_);
+    arm_reply_timer();
+}
+
+bool Connection::was_silent() const
+{
+    return ngx_current_msec - heard_at_ >= silence_of_dead();
+}
+
+/// Whether another may be the master since this one was silent, and is not named yet.
+bool Connection::is_doubted()
+{
+    bool is_suspect = heard_from_ == address() && was_silent();
+    if (is_suspect && !answered_at_)
+        answered_at_ = ngx_current_msec;
+    if (is_suspect && ngx_current_msec - *answered_at_ < longest_doubt)
+        return true;
+    answered_at_.reset();
+    return false;
 }
 
 void Connection::arm_reply_timer()

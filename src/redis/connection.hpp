@@ -4,6 +4,8 @@
 #include "replication.hpp"
 #include "wire.hpp"
 
+#include <optional>
+
 namespace redis {
 
 /// Whoever has a connection to each node of a cluster.
@@ -81,6 +83,9 @@ private:
     void arm_reply_timer();
     void check_deadlines();
     void let_end();
+    void ask_for_life();
+    bool was_silent() const;
+    bool is_doubted();
 
     Supervisor* supervisor_;
     State state_ = State::idle;
@@ -91,9 +96,14 @@ private:
     ngx_queue_t sent_;
     ngx::Timer<Connection, &Connection::connect_or_give_up> connect_timer_{this, true};
     ngx::Timer<Connection, &Connection::check_deadlines> reply_timer_{this, false};
+    ngx::Timer<Connection, &Connection::ask_for_life> life_timer_{this, true};
     ngx_msec_t pause_;
     std::uint32_t last_reason_ = 0;
     time_t last_error_ = 0;
+    /// The master that served last, and when; when it first said again that it is one.
+    Address heard_from_;
+    ngx_msec_t heard_at_ = 0;
+    std::optional<ngx_msec_t> answered_at_;
 };
 
 } // namespace redis

@@ -51,6 +51,8 @@ public:
     virtual Server* server() { return nullptr; }
     /// Whether what it finds serves only while it is a master.
     virtual bool finds_masters() const { return false; }
+    /// For how long a master is silent before another may be in its place, in ms.
+    virtual ngx_msec_t silence_of_dead() const { return NGX_MAX_INT32_VALUE; }
     /// For the names of what it finds.
     virtual void set_resolver(const Resolver& resolver) { resolver_ = resolver; }
     const Resolver& resolver() const { return resolver_; }

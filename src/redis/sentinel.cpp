@@ -4,8 +4,17 @@ namespace redis {
 
 namespace {
 
-/// Sentinels are asked for others once in so many questions for the master.
+/// Sentinels are asked for others, and for what they think of the master, once in so many questions for it.
 constexpr unsigned questions = 20;
+
+/// Of an instance that a sentinel tells of: names and values in turn.
+Reply field(Reply instance, std::string_view name)
+{
+    std::size_t i = 0;
+    while (i < instance.size() && instance[i].text() != name)
+        i += 2;
+    return instance[i + 1];
+}
 
 } // namespace
 
@@ -20,7 +29,8 @@ bool Sentinels::ask()
 {
     if (countdown_-- == 0) {
         countdown_ = questions;
-        if (!write({"SENTINEL", "SENTINELS", options().master}))
+        if (!write({"SENTINEL", "SENTINELS", options().master}) ||
+            !write({"SENTINEL", "MASTER", options().master}))
             return false;
     }
     return write({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", options().master});
@@ -39,23 +49,16 @@ void Sentinels::heard(Reply reply)
     is_alive();
     if (reply[0].text().empty())
         learn_sentinels(reply);
+    else if (reply[0].text() == "name")
+        down_after_ = static_cast<ngx_msec_t>(field(reply, "down-after-milliseconds").integer());
     else
         learn({reply[0].text(), static_cast<int>(reply[1].integer())});
 }
 
 void Sentinels::learn_sentinels(Reply reply)
 {
-    for (std::size_t i = 0; i < reply.size(); i++) {
-        std::string_view host;
-        int port = 0;
-        for (std::size_t field = 0; field + 1 < reply[i].size(); field += 2) {
-            if (reply[i][field].text() == "ip")
-                host = reply[i][field + 1].text();
-            else if (reply[i][field].text() == "port")
-                port = static_cast<int>(reply[i][field + 1].integer());
-        }
-        guides().add({host, port});
-    }
+    for (std::size_t i = 0; i < reply.size(); i++)
+        guides().add({field(reply[i], "ip").text(), static_cast<int>(field(reply[i], "port").integer())});
 }
 
 } // namespace redis

@@ -11,6 +11,7 @@ public:
     explicit Sentinels(const Options& options) : Guide(options) {}
 
     bool finds_masters() const override { return true; }
+    ngx_msec_t silence_of_dead() const override { return down_after_; }
 
 private:
     bool begin() override;
@@ -22,6 +23,8 @@ private:
     bool is_greeting_ = false;
     /// Until others are asked for, in questions.
     unsigned countdown_ = 0;
+    /// In ms, of sentinels.
+    ngx_msec_t down_after_ = NGX_MAX_INT32_VALUE;
 };
 
 } // namespace redis

@@ -28,6 +28,7 @@ protected:
     void shut();
     void fail(std::string_view reason);
     bool seeks_master() const { return locator().finds_masters(); }
+    ngx_msec_t silence_of_dead() const { return locator().silence_of_dead(); }
     bool is_open() const { return context_ || question_; }
     bool is_connected() const { return context_ && is_connected_; }
     /// False where there is no memory. What one turn of the event loop asks is sent at its end.
