@@ -50,9 +50,16 @@ void Sentinels::heard(Reply reply)
     if (reply[0].text().empty())
         learn_sentinels(reply);
     else if (reply[0].text() == "name")
-        down_after_ = static_cast<ngx_msec_t>(field(reply, "down-after-milliseconds").integer());
+        learn_patience(reply);
     else
         learn({reply[0].text(), static_cast<int>(reply[1].integer())});
+}
+
+void Sentinels::learn_patience(Reply master)
+{
+    auto time = field(master, "down-after-milliseconds").integer();
+    if (time > 0)
+        down_after_ = static_cast<ngx_msec_t>(time);
 }
 
 void Sentinels::learn_sentinels(Reply reply)

@@ -17,6 +17,7 @@ private:
     bool begin() override;
     bool ask() override;
     void heard(Reply reply) override;
+    void learn_patience(Reply master);
     void learn_sentinels(Reply reply);
 
     /// Whether the reply to the password is still to come.
