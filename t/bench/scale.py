@@ -58,7 +58,9 @@ def use(cluster, nginx, accounts):
 def look(cluster, nginx, accounts):
     """A list, so that the module looks at what has expired."""
     for account in accounts:
-        ask(nginx["port"], "GET", "/api_token", headers={"X-Account": account})
+        status, answer = ask(nginx["port"], "GET", "/api_token", headers={"X-Account": account})
+        if status != 200:
+            sys.exit(f"a list answers {status}: {answer}")
 
 
 KINDS = (("scope `account`", {"has_environment": False}, nothing),
