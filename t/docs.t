@@ -11,7 +11,7 @@ plan 'no_plan';
 
 our $keys   = $ENV{TEST_NGINX_KEYS};
 our $binary = $ENV{TEST_NGINX_BINARY} // 'nginx';
-our @pages  = ('README.md', map { "docs/$_.md" } qw(directives operations security troubleshooting));
+our @pages  = ('README.md', map { "docs/$_.md" } qw(directives operations scaling security troubleshooting));
 
 # lines of `sh` that are not run, by how they begin
 my %not_run = (
@@ -251,6 +251,10 @@ my %words     = (anywhere => 'http, server, location', NGX_HTTP_LOC_CONF => 'loc
 my %described = slurp('docs/directives.md') =~ /^### (\w+)\n\nSyntax: (?:.*\n){1,2}?Default: .*\nContext: (.*)$/mg;
 is_deeply(\%described, {map { $_ => $words{$contexts{$_}} } keys %contexts}, 'the directives of the module, and where they may stand');
 like(section('docs/directives.md', $_), qr/^```nginx.*^\s*$_\b.*^```$/ms, "$_ has an example") for sort keys %contexts;
+
+my ($on_man_page) = slurp('debian/libnginx-mod-http-api-token.7') =~ /^\.SH DIRECTIVES\n(.*?)^\.SH/ms;
+my %on_man_page = map { $_ => 1 } $on_man_page =~ /\b(\w*api_token\w*)/g;
+is_deeply(\%on_man_page, {map { $_ => 1 } keys %contexts}, 'the manual page has each directive, too');
 
 my %variables = map { $_ => 1 } $source =~ /^ *\{"(api_token_\w+)", auth::/mg;
 is_deeply({map { $_ => 1 } section('docs/directives.md', 'Variables') =~ /^\| `\$(\w+)` /mg}, \%variables, 'the variables of the module');
