@@ -153,19 +153,19 @@ class Cluster:
         return sum(node.info("memory", name) for node in self.nodes)
 
     def content(self, account):
-        """All that is stored for an account with one token, but for ids and times, and how long it is kept: the record in
-        seconds behind the token, an idempotency key in minutes from now."""
-        node, found = self.node_of(account), []
+        """All that is stored for an account with one token: ids by name, times as seconds from its making, and how long it is
+        kept, the record in seconds behind the token, an idempotency key in minutes from now."""
+        node, found, made = self.node_of(account), [], 0
         for name in node("KEYS", key(account, "*")):
             kind = node("TYPE", name).decode()
             value = node(*{"hash": ("HGETALL", name), "zset": ("ZRANGE", name, 0, -1, "WITHSCORES"), "string": ("GET", name)}[kind])
             kept = node("EXPIRETIME", name)
             if kind == "hash":
+                made = int(value[value.index(b"inserted_at") + 1])
                 kept -= int(value[value.index(b"expires_at") + 1])
             elif kind == "string":
                 kept = round((kept - time.time()) / 60)
             found.append((name, kind, node("OBJECT", "ENCODING", name), node("MEMORY", "USAGE", name), value, kept))
         text = repr(sorted(found)).replace(account, "ACCOUNT").replace(account[10:16], "PARTITION")
-        for pattern, word in ((r"01\w{8}PARTITION\w{16}", "ID"), (r"[0-9a-f]{64}", "DIGEST"), (r"\b1[789]\d{8}\b", "TIME")):
-            text = re.sub(pattern, word, text)
-        return text
+        text = re.sub(r"01\w{8}PARTITION\w{16}", "ID", re.sub(r"[0-9a-f]{64}", "DIGEST", text))
+        return re.sub(r"\b1[789]\d{8}\b", lambda time: f"+{int(time[0]) - made}", text)
