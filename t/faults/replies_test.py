@@ -29,12 +29,16 @@ def cut_behind(exchange):
 
 
 def half(exchange):
+    """And then nothing: what came behind it might be taken for the other half."""
     reply = exchange.ask()
     exchange.send(reply[:len(reply) // 2])
+    time.sleep(TIMEOUT + 0.3)
+    raise Cut
 
 
 def half_and_cut(exchange):
-    half(exchange)
+    reply = exchange.ask()
+    exchange.send(reply[:len(reply) // 2])
     raise Cut
 
 
