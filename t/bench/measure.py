@@ -1,6 +1,6 @@
 """What the benchmarks share: servers in a folder of their own, requests, and the rows of a table."""
 
-import base64, contextlib, http.client, json, re, secrets, socket, statistics, subprocess, sys, tempfile, time
+import base64, contextlib, http.client, json, re, secrets, signal, socket, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -58,6 +58,7 @@ class Servers(contextlib.ExitStack):
 
     def __init__(self, name, module):
         super().__init__()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
         self.folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix=f"api-token-{name}-")))
         self.module = module.resolve()
         self.secret = secrets.token_bytes(32)
