@@ -93,7 +93,7 @@ $(TEST_NGINX)/Test/Nginx.pm: | deps-test
 
 # $(1): nginx, $(2): the module, $(3): the folder for the servers' files
 run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$(1) MODULE=$(2) T_OUT=$(3) REDIS=$(REDIS) \
-	tools/alone.sh prove -j$$(nproc) -r $(TESTS)
+	tools/alone.sh prove -j$$(($$(nproc) + 1)) -r $(TESTS)
 
 .PHONY: test-nginx
 test-nginx: $(BUILD)/$(NAME).so $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
