@@ -145,6 +145,7 @@ api() . 'location /site { auth_request /check; proxy_pass http://behind; } locat
     location /led { auth_request /leads; proxy_pass http://behind; } location = /leads { internal; auth_api_token r; rewrite ^ /open last; } location = /open { return 204; }
     location /other { auth_request /wants; proxy_pass http://behind; } location = /wants { internal; auth_api_token r; rewrite ^ /environment last; }
     location = /environment { internal; auth_api_token r scope=environment; return 204; }
+    location /off { auth_request /offs; proxy_pass http://behind; } location = /offs { internal; set $realm off; auth_api_token $realm; proxy_pass http://behind; }
     location /set { auth_request /sets; proxy_pass http://behind; } location = /sets { internal; set $token $cookie_t; auth_api_token r token=$token; proxy_pass http://behind; }'
 --- steps eval
 sub {
@@ -155,6 +156,7 @@ sub {
         is_status($path, 'x', 401, "$path: a bad token");
         is_status($path, $token, $path eq '/other' ? 403 : 200, "$path: a token, $_") for 'asked', 'known';
     }
+    is_status('/off', undef, 200, 'off by a realm that the location sets');
     is_status('/set', {Cookie => "t=$token"}, 200, 'a token that the location sets');
     is_status('/set', {Cookie => 't=x', Authorization => "Bearer $token"}, 401, 'a bad one');
     is(request(POST => "/$details->{id}/suspend")->{status}, 200, 'suspend');

@@ -93,6 +93,13 @@ sub begin_move {
     cli($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', node_id($to));
 }
 
+sub end_move {
+    my ($slot, $from, $to) = @_;
+    my @keys = split /\n/, cli($from, 'CLUSTER', 'GETKEYSINSLOT', $slot, 1000);
+    cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS', @keys) if @keys;
+    cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($to)) for $to, $from, @masters;
+}
+
 run_tests();
 
 __DATA__
@@ -186,7 +193,7 @@ sub {
                 # a script of many keys that are at both nodes waits for the rest
                 $status{check}{ask('/', $known[rand @known][0])->{status}}++ for 1 .. 3;
             }
-            cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($to)) for $to, $from, @::masters;
+            end_move($slot, $from, $to);
             $load->() for 1 .. 30;
             ($from, $to) = ($to, $from);
         }
@@ -233,8 +240,7 @@ sub {
     my $ended = fork();
     if (!$ended) {
         Time::HiRes::sleep(0.2);
-        cli($home, 'MIGRATE', '127.0.0.1', $other, '', 0, 5000, 'KEYS', split /\n/, cli($home, 'CLUSTER', 'GETKEYSINSLOT', $slot, 1000));
-        cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($other)) for $other, $home, @::masters;
+        end_move($slot, $home, $other);
         POSIX::_exit(0);
     }
     my $answer;
@@ -378,8 +384,7 @@ sub {
     my $move = sub {
         my ($from, $to) = @_;
         begin_move($slot, $from, $to);
-        cli($from, 'MIGRATE', '127.0.0.1', $to, '', 0, 5000, 'KEYS', split /\n/, cli($from, 'CLUSTER', 'GETKEYSINSLOT', $slot, 1000));
-        cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', node_id($to)) for $to, $from, @::masters;
+        end_move($slot, $from, $to);
     };
     $move->(@::masters[0, 1]);
     is_answer(make($safe), 503, $unconfirmed, 'moved to such a node') for 1 .. 4;

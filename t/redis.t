@@ -17,16 +17,6 @@ sub is_unavailable {
 }
 
 # until Redis is there again, or anything else holds
-sub until_true (&) {
-    my $test = shift;
-    for (1 .. 200) {
-        my $value = $test->();
-        return $value if $value;
-        select undef, undef, undef, 0.02;
-    }
-    return '';
-}
-
 sub details { json($_[0]{content})->{details} }
 
 # a Redis whose answer to a script the prefix of its keys chooses; answers its process
@@ -73,7 +63,7 @@ api("api_token_redis redis://127.0.0.1:$::single/3 prefix=other/")
 sub {
     start_server($::single, "save ''");
     my $id;
-    until_true { my $answer = post($::create); $id = $answer->{status} == 200 && details($answer)->{id} };
+    eventually { my $answer = post($::create); $id = $answer->{status} == 200 && details($answer)->{id} };
     is(cli($::single, '-n', 3, 'EXISTS', "other/{$::partition}:token:$id"), 1, 'the record');
     is(cli($::single, 'DBSIZE'), 0, 'nothing in database 0');
     is((grep { !/^other\/\{$::partition\}:/ } split /\n/, cli($::single, '-n', 3, 'KEYS', '*')), 0, 'all keys have prefix and hash tag');
@@ -126,7 +116,7 @@ sub {
     my @short = map { $make->('/api/v1/api_token') } 1 .. 3;
     my @kept  = sort map { $make->('/long/api_token') } 1 .. 2;
     is(($orders->())[0], join(' ', sort @short, @kept), 'before');
-    ok(until_true { redis('KEYS', '*:token:*') !~ /$short[0]|$short[1]|$short[2]/ }, 'Redis drops records');
+    ok(eventually { redis('KEYS', '*:token:*') !~ /$short[0]|$short[1]|$short[2]/ }, 'Redis drops records');
     my $new = $make->('/long/api_token');
     is_deeply([$orders->()], [(join ' ', sort @kept, $new) x 2], 'after the next create');
 }
@@ -187,7 +177,7 @@ sub {
     is_unavailable(post($::create), 'before it is there');
     for my $round (1, 2) {
         my $redis = ApiToken::start_redis($socket, 0);
-        ok(until_true { post($::create)->{status} == 200 }, "round $round: it is there");
+        ok(eventually { post($::create)->{status} == 200 }, "round $round: it is there");
         is(post($::create)->{status}, 200, "round $round: and stays");
         kill KILL => $redis;
         waitpid $redis, 0;
@@ -217,7 +207,7 @@ sub {
     my $log = sub { open my $in, '<', $Test::Nginx::Util::ErrLogFile or die "error.log: $!\n"; local $/; scalar <$in> };
     my %status;
     for my $name (qw(default app wrong stranger none)) {
-        until_true {
+        eventually {
             my $answer = talk("POST /$name HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create");
             $status{$name} = (answers($answer))[0]{status};
             $status{$name} == 200 || ($name eq 'none' ? $log->() =~ /unauthenticated|NOAUTH/ : $name =~ /wrong|stranger/);
@@ -241,7 +231,7 @@ api('api_token_redis ' . redis_here('user=poor', "password_file=$ENV{TEST_NGINX_
 sub {
     redis('ACL', 'SETUSER', 'poor', 'on', '>poor', '~*', '+@all', '-@scripting');
     my $answer;
-    until_true { ($answer = post($::create))->{status} == 500 };
+    eventually { ($answer = post($::create))->{status} == 500 };
     is_answer($answer, 500, $::fault, 'create');
     is($answer->{headers}{'retry-after'}, undef, 'no Retry-After');
 }
@@ -285,15 +275,15 @@ sub {
 --- steps eval
 sub {
     start_server($::single, "save ''");
-    ok(until_true { post($::create)->{status} == 200 }, 'a master');
+    ok(eventually { post($::create)->{status} == 200 }, 'a master');
     cli($::single, 'REPLICAOF', '127.0.0.1', 1);
     is_unavailable(post($::create), 'a replica');
     cli($::single, 'REPLICAOF', 'NO', 'ONE');
-    ok(until_true { post($::create)->{status} == 200 }, 'a master again');
+    ok(eventually { post($::create)->{status} == 200 }, 'a master again');
     cli($::single, 'CONFIG', 'SET', 'maxmemory', 1);
     is_unavailable(post($::create), 'full');
     cli($::single, 'CONFIG', 'SET', 'maxmemory', 0);
-    ok(until_true { post($::create)->{status} == 200 }, 'with memory again');
+    ok(eventually { post($::create)->{status} == 200 }, 'with memory again');
     stop_server($::single);
 }
 --- error_log
@@ -312,7 +302,7 @@ sub {
     is_unavailable(post($::create), 'slow');
     my $took = Time::HiRes::time() - $start;
     ok($took > 0.09 && $took < 0.4, "after $took s");
-    ok(until_true { post($::create)->{status} == 200 }, 'fast again');
+    ok(eventually { post($::create)->{status} == 200 }, 'fast again');
 }
 --- error_log
 it does not answer in time
@@ -347,7 +337,7 @@ sub {
     for my $i (0 .. $#cases) {
         my ($name, undef, $status) = @{$cases[$i]};
         my $answer;
-        until_true {
+        eventually {
             ($answer) = answers(talk("POST /$i HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
                 . "Content-Length: 25\r\n\r\n$::create"));
             # while the connection is made for the first time
@@ -374,7 +364,7 @@ sub {
     for my $i (0 .. @cases / 2 - 1) {
         my $answer;
         # 503 while the connection is made for the first time
-        until_true { ($answer = ask("/$i", $token))->{status} != 503 };
+        eventually { ($answer = ask("/$i", $token))->{status} != 503 };
         is_answer($answer, 500, $::fault, $cases[2 * $i]);
     }
     kill TERM => $redis;
