@@ -359,7 +359,7 @@ sub {
 
 
 === TEST 9: a write is acknowledged when a replica of its node has it
---- http_config eval: main::checked(main::cluster([@main::masters], 'wait=1', 'timeout=900ms'))
+--- http_config eval: main::checked(main::cluster([@main::masters], 'wait=1', 'timeout=1500ms'))
 --- config eval: $::api . $::place
 --- steps eval
 sub {
