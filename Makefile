@@ -111,7 +111,8 @@ test-topologies: $(BUILD)/$(NAME).so
 ##                 FAULTS=x_test.py: only this; FAULTS_MINUTES, FAULTS_RELOADS, FAULTS_ROUNDS, FAULTS_RATE: more
 FAULTS ?= *_test.py
 # $(1): nginx, $(2): the module
-run_faults = TEST_NGINX_BINARY=$(1) MODULE=$(2) tools/alone.sh python3 -B -m unittest discover -s t/faults -p '$(FAULTS)'
+run_faults = export TEST_NGINX_BINARY=$(1) MODULE=$(2); printf '%s\n' $(notdir $(wildcard t/faults/$(FAULTS))) | \
+	xargs -P$$(nproc) -n1 tools/alone.sh python3 -B -m unittest discover -s t/faults -p
 
 .PHONY: test-faults
 test-faults: $(BUILD)/$(NAME).so | deps-run deps-test
