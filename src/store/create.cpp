@@ -7,9 +7,8 @@ namespace store {
 namespace {
 
 // KEYS: the token; the account's three orders; the idempotency key, if any
-// ARGV: id, inserted_at, expires_at, end of the record, what was asked for, account_id, token_scope, then
-// those
-//       fields that may be null, and their values
+// ARGV: id, inserted_at, expires_at, end of the record, what was asked for, account_id, token_scope, and
+//   by name and value the fields that may be null
 // What may be of another type comes first: an error that Redis meets leaves what was written before.
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
 // when the key was used for something else, "deleted" when its token is gone.
