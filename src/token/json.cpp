@@ -67,15 +67,6 @@ void write_escaped(Writer& out, char character)
 
 } // namespace
 
-Json parse_json_object(std::string_view text)
-{
-    Json value(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES, nullptr));
-    if (!json_is_object(value.get())) {
-        return nullptr;
-    }
-    return value;
-}
-
 bool is_empty_object(std::string_view text)
 {
     auto object = parse_json_object(text);

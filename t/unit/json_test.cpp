@@ -27,9 +27,9 @@ std::string nested(std::size_t depth)
 void objects(void**)
 {
     const std::string deepest = nested(2048);
-    for (const auto text :
-         {"{}"sv, " \t\r\n{ } \n"sv, R"({"a":null,"b":[{"a":1}]})"sv, R"({"a":1.9e9})"sv,
-          R"({"a":9223372036854775807})"sv, R"({"a":"\ud83d\ude00"})"sv, std::string_view(deepest)}) {
+    for (const auto text : {"{}"sv, " \t\r\n{ } \n"sv, R"({"a":null,"b":[{"a":1}]})"sv, R"({"a":1.9e9})"sv,
+                            R"({"a":9223372036854775807})"sv, R"({"a":"\ud83d\ude00"})"sv,
+                            R"({"":[-0,-1.5E+2,1e-400]})"sv, std::string_view(deepest)}) {
         assert_row(parse_json_object(text) != nullptr, text);
     }
 }
@@ -60,6 +60,8 @@ void no_objects(void**)
                                      R"({"a":"\u0000"})",
                                      R"({"a\u0000b":1})",
                                      "{\"a\":\"\0\"}"sv,
+                                     "{\"a\":1\0}"sv,
+                                     "{\"a\":[7\0]}"sv,
                                      "{\"a\":\"\n\"}",
                                      "{\"a\":\"\xc0\xaf\"}",
                                      "{\"a\":\"\xed\xa0\x80\"}",
@@ -67,7 +69,12 @@ void no_objects(void**)
                                      R"({"a":"\ud800"})",
                                      R"({"a":"\udc00\ud800"})",
                                      R"({"a":9223372036854775808})",
+                                     R"({"a":-9223372036854775809})",
                                      R"({"a":1e400})",
+                                     R"({"a":1.8e308})",
+                                     R"({"a":0e309})",
+                                     R"({"a":1.})",
+                                     R"({"a":-})",
                                      R"({"a":01})",
                                      R"({"a":NaN})",
                                      R"({"a":tru})",
@@ -77,6 +84,14 @@ void no_objects(void**)
         assert_row(parse_json_object(text) == nullptr, text);
     }
     assert_null(parse_json_object({}).get());
+}
+
+void values(void**)
+{
+    const Json object = parse_json_object(
+        R"({"\u00e9\/":"\"\\\b\f\n\r\t\ud83d\ude00","b":[null,true,[],{"c":{}}],"n":[-12,0.5,1e-400,-0]})");
+    const auto text = dump(object.get());
+    assert_text(text.get(), R"({"é/":"\"\\\b\f\n\r\t😀","b":[null,true,[],{"c":{}}],"n":[-12,0.5,0.0,0]})");
 }
 
 void text_of_a_string_alone(void**)
@@ -194,6 +209,7 @@ int main()
     const CMUnitTest tests[] = {
         cmocka_unit_test(objects),
         cmocka_unit_test(no_objects),
+        cmocka_unit_test(values),
         cmocka_unit_test(text_of_a_string_alone),
         cmocka_unit_test(strings),
         cmocka_unit_test(each_character_at_each_place),
