@@ -284,7 +284,7 @@ sub {
     redis('ACL', 'DELUSER', 'deaf');
 }
 --- error_log
-it does not let this user subscribe
+revocations are not heard: NOPERM
 
 
 

@@ -149,7 +149,7 @@ bool Cluster::ask()
 void Cluster::heard(Reply reply)
 {
     if (reply.is_error())
-        return fail(reply.text());
+        return fail(reason(reply));
     is_alive();
     if (reply.size() > 0)
         return learn_slots(reply);

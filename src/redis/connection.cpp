@@ -207,7 +207,6 @@ const char* Connection::Greeting::what_to_check() const
     return words_[0] == "ROLE" ? "the rights of the user" : "the number of the database";
 }
 
-// The text of the error may hold what was sent, so only its first word is told.
 void Connection::Greeting::answered(Reply reply)
 {
     if (words_[0] == "ROLE" && !reply.is_error() && reply[0].text() != "master")
@@ -216,9 +215,8 @@ void Connection::Greeting::answered(Reply reply)
         return connection_.close(replaced);
     if (!reply.is_error())
         return next();
-    auto error = reply.text();
     char reason[160];
-    auto word = error.substr(0, ngx_min(error.find(' '), std::size_t(32)));
+    auto word = reply.error_word();
     auto* end =
         ngx_snprintf(reinterpret_cast<u_char*>(reason), sizeof(reason), "%*s was refused with %*s: check %s",
                      words_[0].size(), words_[0].data(), word.size(), word.data(), what_to_check());

@@ -35,8 +35,10 @@ void Listener::heard(Reply reply)
 {
     if (reply[0].text() == "slave")
         return fail("it is no master");
+    if (reply.is_error())
+        return fail(reason(reply));
     if (!understand(reply))
-        return fail("it does not let this user subscribe, or is no Redis");
+        return fail("it is no Redis");
     is_alive();
     if (is_subscribed_)
         audience_.alive();

@@ -32,6 +32,12 @@ std::string_view Reply::text() const
     }
 }
 
+std::string_view Reply::error_word() const
+{
+    auto error = is_error() ? text() : std::string_view();
+    return error.substr(0, std::min(error.find(' '), std::size_t(32)));
+}
+
 std::int64_t Reply::integer() const
 {
     if (reply_ && reply_->type == REDIS_REPLY_INTEGER)

@@ -19,6 +19,8 @@ public:
     bool is_error() const;
     /// A string, a status or an error.
     std::string_view text() const;
+    /// The first word of an error, such as WRONGPASS. The others may be what was sent: a password.
+    std::string_view error_word() const;
     /// An integer, or a string that is one.
     std::int64_t integer() const;
     /// Elements of an array.

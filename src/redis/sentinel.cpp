@@ -21,7 +21,6 @@ Reply field(Reply instance, std::string_view name)
 bool Sentinels::begin()
 {
     countdown_ = 0;
-    is_greeting_ = !options().password.empty();
     return authenticate();
 }
 
@@ -40,7 +39,7 @@ bool Sentinels::ask()
 /// A sentinel that asks for no password may refuse one.
 void Sentinels::heard(Reply reply)
 {
-    if (std::exchange(is_greeting_, false))
+    if (is_greeting())
         return;
     if (reply.is_error())
         return fail(reply.text());

@@ -20,8 +20,6 @@ private:
     void learn_patience(Reply master);
     void learn_sentinels(Reply reply);
 
-    /// Whether the reply to the password is still to come.
-    bool is_greeting_ = false;
     /// Until others are asked for, in questions.
     unsigned countdown_ = 0;
     /// In ms, of sentinels.

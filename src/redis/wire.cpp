@@ -233,7 +233,8 @@ bool Wire::write(std::span<const std::string_view> words)
 
 bool Wire::authenticate()
 {
-    if (options_.password.empty())
+    is_greeting_ = !options_.password.empty();
+    if (!is_greeting_)
         return true;
     bool is_written = options_.user.empty() ? write({"AUTH", options_.password})
                                             : write({"AUTH", options_.user, options_.password});
@@ -267,6 +268,8 @@ void Wire::read()
     while (context == context_ && redisReaderGetReply(context->reader, &reply) == REDIS_OK && reply) {
         heard(Reply(static_cast<redisReply*>(reply)));
         freeReplyObject(reply);
+        if (context == context_)
+            is_greeting_ = false;
     }
     if (context == context_ && context->reader->err)
         fail(context->reader->errstr);

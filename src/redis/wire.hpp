@@ -38,6 +38,10 @@ protected:
     void wipe() { ngx_explicit_memzero(text_, text_size_); }
     /// Writes AUTH, where the options have a password.
     bool authenticate();
+    /// Whether the reply that is being heard is the one to authenticate().
+    bool is_greeting() const { return is_greeting_; }
+    /// What an error says, for the log.
+    std::string_view reason(Reply error) const { return is_greeting_ ? error.error_word() : error.text(); }
     /// Sends now what the socket takes.
     void flush();
     /// Whether there is more behind the reply that is being heard.
@@ -74,6 +78,7 @@ private:
     redisContext* context_ = nullptr;
     ngx_connection_t* connection_ = nullptr;
     bool is_connected_ = false;
+    bool is_greeting_ = false;
     /// Owned by the context; null before TLS begins.
     ssl_st* tls_ = nullptr;
     ngx_resolver_ctx_t* question_ = nullptr;
