@@ -1,38 +1,28 @@
 #include "base64url.hpp"
 
+#include "digits.hpp"
+
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 namespace api_token {
 
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-constexpr std::uint8_t no_digit = 0x80;
-
-constexpr std::array<std::uint8_t, 256> values_of_digits()
-{
-    std::array<std::uint8_t, 256> values{};
-    values.fill(no_digit);
-    for (std::size_t i = 0; i < alphabet.size(); ++i) {
-        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
-    }
-    return values;
-}
-
-constexpr auto digit_values = values_of_digits();
+constexpr auto digit_values = values_of_digits(alphabet);
 
 std::uint32_t byte_at(std::string_view text, std::size_t at)
 {
     return static_cast<unsigned char>(text[at]);
 }
 
-/// Up to four digits from the top of 24 bits.
-void put_digits(char* out, std::uint32_t bits, std::size_t count)
+/// Four digits of 24 bits.
+std::array<char, 4> digits_of(std::uint32_t bits)
 {
-    for (std::size_t i = 0; i < count; ++i) {
-        out[i] = alphabet[bits >> (18 - 6 * i) & 63];
-    }
+    return {alphabet[bits >> 18], alphabet[bits >> 12 & 63], alphabet[bits >> 6 & 63], alphabet[bits & 63]};
 }
 
 /// Up to three bytes from the top of 24 bits.
@@ -62,12 +52,13 @@ std::size_t base64url_encode(std::string_view bytes, char* out)
 {
     const char* const begin = out;
     for (; bytes.size() >= 3; bytes.remove_prefix(3), out += 4) {
-        put_digits(out, byte_at(bytes, 0) << 16 | byte_at(bytes, 1) << 8 | byte_at(bytes, 2), 4);
+        const auto digits = digits_of(byte_at(bytes, 0) << 16 | byte_at(bytes, 1) << 8 | byte_at(bytes, 2));
+        std::memcpy(out, digits.data(), digits.size());
     }
     if (!bytes.empty()) {
         const std::uint32_t second = bytes.size() == 2 ? byte_at(bytes, 1) : 0;
-        put_digits(out, byte_at(bytes, 0) << 16 | second << 8, bytes.size() + 1);
-        out += bytes.size() + 1;
+        const auto digits = digits_of(byte_at(bytes, 0) << 16 | second << 8);
+        out = std::copy_n(digits.data(), bytes.size() + 1, out);
     }
     return static_cast<std::size_t>(out - begin);
 }

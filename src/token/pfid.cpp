@@ -1,5 +1,7 @@
 #include "pfid.hpp"
 
+#include "digits.hpp"
+
 #include <cstddef>
 
 namespace api_token {
@@ -7,19 +9,7 @@ namespace api_token {
 namespace {
 
 constexpr std::string_view alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-constexpr std::uint8_t no_digit = 0x80;
-
-constexpr std::array<std::uint8_t, 256> values_of_digits()
-{
-    std::array<std::uint8_t, 256> values{};
-    values.fill(no_digit);
-    for (std::size_t i = 0; i < alphabet.size(); ++i) {
-        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
-    }
-    return values;
-}
-
-constexpr auto digit_values = values_of_digits();
+constexpr auto digit_values = values_of_digits(alphabet);
 
 constexpr std::uint8_t digit_value(char character)
 {

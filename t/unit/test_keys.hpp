@@ -6,6 +6,8 @@
 #include "token/json.hpp"
 #include "token/key.hpp"
 
+#include <openssl/err.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -147,3 +149,16 @@ inline constexpr AlgorithmRow algorithm_rows[] = {
     {"ES256", "es256", "es256_other"}, {"ES384", "es384", nullptr},   {"ES512", "es512", nullptr},
     {"EdDSA", "eddsa", "eddsa_other"},
 };
+
+/// A file of keys that is refused for a reason that holds `fragment`.
+inline void assert_refused(const std::string& bytes, std::string_view fragment)
+{
+    const auto keys = api_token::load_keys(bytes);
+    if (keys) {
+        fail_msg("loaded, but should say: %s", std::string(fragment).c_str());
+    }
+    if (keys.error().find(fragment) == std::string::npos) {
+        fail_msg("says \"%s\", not \"%s\"", keys.error().c_str(), std::string(fragment).c_str());
+    }
+    assert_int_equal(ERR_peek_error(), 0);
+}
