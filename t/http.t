@@ -58,7 +58,8 @@ sub {
 sub {
     is_answer(post($::create, {'Content-Type' => $_}), 415, $::type, $_ // 'none')
         for undef, '', 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonp',
-            'application/json-patch+json', 'application/', 'json', 'text/json', '*/*', 'application/json,text/plain', '; application/json';
+            'application/json-patch+json', 'application/', 'json', 'text/json', '*/*', 'application/json,text/plain', 'application/json text/plain',
+            '; application/json';
     is(post($::create, {'Content-Type' => $_})->{status}, 200, $_)
         for 'application/json', 'application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"', 'application/json ;x=y', 'application/json;';
 }
@@ -212,7 +213,29 @@ sub {
 
 
 
-=== TEST 15: HTTP/2
+=== TEST 15: a condition does not hold back what was done: only an answer with an entity tag has one
+--- config eval: api()
+--- steps eval
+sub {
+    my @conditions = (['If-Match' => '"x"'], ['If-None-Match' => '*'], ['If-Unmodified-Since' => 'Thu, 01 Jan 1970 00:00:01 GMT'],
+                      ['If-Modified-Since' => 'Thu, 01 Jan 2099 00:00:00 GMT'], ['Range' => 'bytes=0-1']);
+    for my $condition (@conditions) {
+        my %header = @$condition;
+        my $answer = post($::create, {'Content-Type' => 'application/json', %header});
+        is($answer->{status}, 200, "create: @$condition");
+        my $made = json($answer->{content});
+        like($made->{token}, qr/^ey/, 'the token');
+        for my $request ([GET => ''], [GET => "/$made->{details}{id}"], [POST => "/$made->{details}{id}/revoke"], [DELETE => "/$made->{details}{id}"]) {
+            $answer = request($request->[0] => $request->[1], undef, \%header);
+            is($answer->{status}, 200, "@$request: @$condition");
+            is(json($answer->{content})->{status}, 'success', 'body');
+        }
+    }
+}
+
+
+
+=== TEST 16: HTTP/2
 --- http_config eval
 join '', map { "server { listen unix:$ENV{TEST_NGINX_KEYS}/h2-$_.sock http2; " . api("client_max_body_size $_") . '}' } 50, 100_000
 --- config

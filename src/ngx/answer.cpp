@@ -34,6 +34,8 @@ ngx_int_t Answer::send(ngx_http_request_t* r) const
     r->headers_out.content_type_len = content_type.size();
     r->headers_out.content_type_lowcase = nullptr;
     r->headers_out.content_length_n = static_cast<off_t>(body.size());
+    // what has been done is answered, whatever If-Match and its like say
+    r->disable_not_modified = entity_tag.empty();
     for (std::size_t i = 0; i < header_count; i++)
         if (!add_header(r, headers[i].name, headers[i].value))
             return NGX_HTTP_INTERNAL_SERVER_ERROR;

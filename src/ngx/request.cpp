@@ -45,7 +45,8 @@ bool has_media_type(const ngx_http_request_t* r, std::string_view type)
     if (!r->headers_in.content_type)
         return false;
     auto said = view(r->headers_in.content_type->value);
-    said = said.substr(0, said.find_first_of("; \t"));
+    said = said.substr(0, said.find(';'));
+    said = said.substr(0, said.find_last_not_of(" \t") + 1);
     return said.size() == type.size() && ngx_strncasecmp(str(said).data, str(type).data, type.size()) == 0;
 }
 
