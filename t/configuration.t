@@ -11,6 +11,7 @@ our $conf  = "$keys/nginx.conf";
 write_key('hs256.jwk', test_key('hs256'));
 write_key('password', "secret\n");
 write_key('empty', '');
+POSIX::mkfifo("$keys/pipe", 0600) or die "$keys/pipe: $!\n";
 
 # the API, and directives instead of those that it cannot do without
 sub api_with {
@@ -75,6 +76,7 @@ api_token_key;                              => invalid number of arguments in "a
 api_token_key $keys/hs256.jwk $keys/hs256.jwk; => invalid number of arguments in "api_token_key" directive
 api_token_key $keys/none;                   => api_token_key: "$keys/none" cannot be opened (2: No such file or directory)
 api_token_key $keys;                        => api_token_key: "$keys" is not a file
+api_token_key $keys/pipe;                   => api_token_key: "$keys/pipe" is not a file
 api_token_key $keys/empty;                  => api_token_key: "$keys/empty" the file is empty
 
 # api_token_issuer, api_token_audience

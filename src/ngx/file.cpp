@@ -48,7 +48,7 @@ SecretFile read_secret_file(ngx_conf_t* cf, ngx_pool_t* pool, ngx_str_t& path)
 {
     if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK)
         return failure("finds no memory");
-    auto fd = ngx_open_file(path.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    auto fd = ngx_open_file(path.data, NGX_FILE_RDONLY | NGX_FILE_NONBLOCK, NGX_FILE_OPEN, 0);
     if (fd == NGX_INVALID_FILE)
         return failure("cannot be opened", ngx_errno);
     auto file = read_open_file(pool, fd);
