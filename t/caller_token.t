@@ -132,3 +132,31 @@ sub {
     is(ask("/arg/$account?t=$token")->{status}, 200, 'token=');
     is(ask("/arg/$account", $token)->{status}, 401, 'and only that');
 }
+
+
+
+=== TEST 5: they decide also where another module lets the request in
+--- http_config eval: checks('api_token_cache zone=t:1m')
+--- config eval
+api('satisfy any', 'allow all', 'auth_api_token r', 'api_token_caller account=$http_x_account')
+    . "location = /introspect { satisfy any; allow all; auth_api_token r scope=environment; api_token_introspect; api_token_caller account=any; }"
+--- steps eval
+sub {
+    my ($by, $details) = of($account);
+    my ($of_environment) = of($account, {token_scope => 'environment', environment_id => $environment});
+    my ($revoked, $revoked_details) = of($account);
+    is(request(POST => "/$revoked_details->{id}/revoke", undef, $by)->{status}, 200, 'a token decides');
+    my $form = {'Content-Type' => 'application/x-www-form-urlencoded', 'Content-Length' => 0};
+    for my $caller ($account, $::other, 'any', '') {
+        my %headers = ('X-Account' => $caller);
+        is_refused(call($_, {%headers, %$revoked}), 401, $::bad, 'Bearer realm="r", error="invalid_token"', name($_) . ": revoked, with the caller '$caller'")
+            for routes($details->{id});
+        is_refused(request(GET => '', undef, {%headers, Authorization => 'Bearer x.y.z'}), 401, $::bad, 'Bearer realm="r", error="invalid_token"', 'no token');
+        is_refused(request(GET => '', undef, {%headers, %$of_environment}), 403, $::forbidden, 'Bearer realm="r", error="insufficient_scope"', 'an environment\'s');
+        is_answer(ask('POST /introspect', {%$form, %$revoked}), 401, $::bad, 'introspection');
+        is_answer(ask('POST /introspect', {%$form, %$by}), 403, $::forbidden, 'of a scope that may not');
+    }
+    is(request(GET => "/$details->{id}", undef, $by)->{status}, 200, 'the token is as it was');
+    is(request(GET => '', undef, {'X-Account' => $::other})->{status}, 200, 'no credentials: the caller');
+    is_refused(request(GET => ''), 401, $::missing, 'Bearer realm="r"', 'nobody');
+}

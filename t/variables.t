@@ -180,3 +180,28 @@ sub {
     is_logged(sub { request(POST => "/$details->{id}/revoke", undef, {Authorization => 'Bearer x'}) }, {error => 'malformed', action => 'revoke', target_id => $details->{id}}, 'and what it was to be done to');
     is_logged(sub { request(POST => "/$details->{id}/revoke", undef, {'X-Account' => 'x'}) }, {action => 'revoke', target_id => $details->{id}}, 'nobody');
 }
+
+
+
+=== TEST 5: an error_page that leads to a location that is checked as well
+--- http_config eval: $::http
+--- config eval
+api() . "auth_api_token r; error_page 401 500 503 \@sorry; error_page 403 /sorry; location \@sorry { return 200 sorry; } location = /sorry { $::echo }
+    location / { $::echo } location /environment { auth_api_token r scope=environment; $::echo }
+    location /dead { api_token_redis unix:$ENV{TEST_NGINX_KEYS}/none.sock; $::echo }
+    location /wrong { api_token_redis @{[redis_here('prefix=wrong:')]}; $::echo }"
+--- steps eval
+sub {
+    my ($token, $details) = new_token();
+    is_logged(sub { ask('/', $_->[1]) }, {error => $_->[0]}, "$_->[0], and no id") for [missing => undef], [malformed => 'x'];
+    is_logged(sub { ask('/dead', $token) }, {error => 'unavailable'}, 'unavailable, and no id');
+    redis('SET', "wrong:{" . substr($account, 10, 6) . "}:token:$details->{id}", 'no hash');
+    is_logged(sub { ask('/wrong', $token) }, {error => 'unavailable'}, 'an error of Redis, and no id');
+    my ($values) = logged(sub { ask('/environment', $token) });
+    is($values->{error}, 'scope', 'the word of the location that refused');
+    is(request(POST => "/$details->{id}/revoke")->{status}, 200, 'revoke');
+    is_logged(sub { ask('/', $token) }, {error => 'revoked'}, 'revoked, and no id');
+}
+--- error_log
+none.sock
+WRONGTYPE

@@ -11,14 +11,9 @@ namespace {
 
 using api_token::Operation;
 
-ngx::Content not_authenticated(ngx::Request& request)
+ngx::Content no_caller(ngx::Request& request)
 {
-    co_return http::errors::not_authenticated(request);
-}
-
-ngx::Content not_permitted(ngx::Request& request)
-{
-    co_return http::errors::not_permitted(request);
+    co_return http::errors::of(request, auth::find_caller(request.r()).error());
 }
 
 ngx::Content no_operation(ngx::Request& request)
@@ -61,12 +56,11 @@ ngx_int_t handle(ngx_http_request_t* r)
     // a context that was made in the rewrite phase knows an older path
     context->route = http::find_route(r);
     auto caller = auth::find_caller(r);
-    if (!caller && caller.error() == auth::NoCaller::nobody)
-        return ngx::serve(r, not_authenticated);
     if (!caller) {
-        // it may do nothing, and is still who tried
-        context->caller.token_id = context->presented.identity.token_id.view();
-        return ngx::serve(r, not_permitted);
+        // an environment's token may do nothing, and is still who tried
+        if (context->presented.verdict == NGX_OK)
+            context->caller.token_id = context->presented.identity.token_id.view();
+        return ngx::serve(r, no_caller);
     }
     context->caller = *caller;
     return ngx::serve(r, coroutine_of(context->route.operation));

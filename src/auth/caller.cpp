@@ -15,7 +15,8 @@ std::string_view evaluate(ngx_http_request_t* r, ngx_http_complex_value_t* value
     return ngx::view(text);
 }
 
-using Found = api_token::Result<http::Caller, NoCaller>;
+using api_token::Refusal;
+using Found = api_token::Result<http::Caller, Refusal>;
 
 Found caller_of(const api_token::Identity& identity)
 {
@@ -23,7 +24,7 @@ Found caller_of(const api_token::Identity& identity)
     if (identity.is_admin())
         return http::Caller{account, identity.admin_user_id.view(), {}};
     if (identity.scope != api_token::Scope::account)
-        return NoCaller::environment_token;
+        return Refusal::scope;
     return http::Caller{account, {}, identity.token_id.view()};
 }
 
@@ -32,21 +33,25 @@ Found caller_of_nginx(ngx_http_request_t* r, const http::Settings& settings)
     auto account = evaluate(r, settings.caller_account);
     auto admin_user = evaluate(r, settings.caller_admin_user);
     if (!admin_user.empty() && !api_token::is_pfid(admin_user))
-        return NoCaller::nobody;
+        return Refusal::missing;
     if (account == "any")
         return http::Caller{{}, admin_user, {}};
     if (!api_token::is_pfid(account))
-        return NoCaller::nobody;
+        return Refusal::missing;
     return http::Caller{account, admin_user, {}};
 }
 
 } // namespace
 
+/// With `satisfy any` another module may have let in who was refused by the check.
 Found find_caller(ngx_http_request_t* r)
 {
-    const auto* context = http::Context::find(r);
-    bool is_let_in = context && context->presented.verdict == NGX_OK;
-    return is_let_in ? caller_of(context->presented.identity) : caller_of_nginx(r, http::Settings::of(r));
+    const auto& presented = http::Context::find(r)->presented;
+    if (presented.verdict == NGX_OK)
+        return caller_of(presented.identity);
+    if (presented.verdict && presented.refusal != Refusal::missing)
+        return *presented.refusal;
+    return caller_of_nginx(r, http::Settings::of(r));
 }
 
 } // namespace auth

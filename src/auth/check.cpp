@@ -99,6 +99,7 @@ struct Outcome {
         } else if (judgement.error() == redis::Failure::unavailable) {
             decide(r, presented, Refusal::unavailable);
         } else {
+            http::Context::find(r)->keep(r);
             metrics::count(metrics::worker().checks_refused[static_cast<std::size_t>(Refusal::unavailable)]);
             presented.refusal = Refusal::unavailable;
             presented.refusal_body = http::body_of_status(NGX_HTTP_INTERNAL_SERVER_ERROR);
@@ -247,7 +248,7 @@ const api_token::Identity* presented_identity(ngx_http_request_t* r)
     auto* context = http::Context::find(r);
     if (context && context->presented.verdict)
         return *context->presented.verdict == NGX_OK ? &context->presented.identity : nullptr;
-    if (!is_checked(r) || !(context = http::Context::get(r)))
+    if (http::Context::find_kept(r) || !is_checked(r) || !(context = http::Context::get(r)))
         return nullptr;
     auto& presented = look(r, *context);
     return presented.refusal ? nullptr : &presented.identity;

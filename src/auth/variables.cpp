@@ -20,11 +20,11 @@ const Identity* presented_token(ngx_http_request_t* r)
     return identity && !identity->is_admin() ? identity : nullptr;
 }
 
-/// Also when an error_page has led the request elsewhere.
+/// Where the check refused, what it knew: an error_page may have led the request elsewhere.
 const http::Context* context_of(ngx_http_request_t* r)
 {
-    auto* context = http::Context::find(r);
-    return context ? context : http::Context::find_kept(r);
+    auto* kept = http::Context::find_kept(r);
+    return kept ? kept : http::Context::find(r);
 }
 
 } // namespace

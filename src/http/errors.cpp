@@ -81,16 +81,9 @@ ngx::Answer json_answer(ngx_int_t status, std::string_view body)
 
 namespace errors {
 
-ngx::Answer not_authenticated(ngx::Request& request)
-{
-    return json_answer(NGX_HTTP_UNAUTHORIZED, not_authenticated_body)
-        .with("WWW-Authenticate", challenge(request.r(), ""));
-}
-
 ngx::Answer not_permitted(ngx::Request& request)
 {
-    return json_answer(NGX_HTTP_FORBIDDEN, not_permitted_body)
-        .with("WWW-Authenticate", challenge(request.r(), scope_challenge));
+    return of(request, api_token::Refusal::scope);
 }
 
 ngx::Answer not_found()
@@ -172,6 +165,13 @@ ngx::Answer unexpected()
 ngx::Answer not_replicated()
 {
     return json_answer(NGX_HTTP_SERVICE_UNAVAILABLE, not_replicated_body).with("Retry-After", "1");
+}
+
+ngx::Answer of(ngx::Request& request, api_token::Refusal refusal)
+{
+    auto refused = answer_of(refusal);
+    return json_answer(refused.status, refused.body)
+        .with("WWW-Authenticate", challenge(request.r(), refused.challenge));
 }
 
 ngx::Answer of(redis::Failure failure)

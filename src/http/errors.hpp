@@ -10,7 +10,6 @@ namespace http {
 /// The answers that are errors: {"code", "message", "status": "error"}, in the words of the interface.
 namespace errors {
 
-ngx::Answer not_authenticated(ngx::Request& request);
 ngx::Answer not_permitted(ngx::Request& request);
 ngx::Answer not_found();
 ngx::Answer method_not_allowed(std::string_view allowed);
@@ -28,6 +27,8 @@ ngx::Answer unexpected();
 ngx::Answer not_replicated();
 /// 503 with Retry-After, or 500 where trying again does not help.
 ngx::Answer of(redis::Failure failure);
+/// As the check answers that refuses; `unavailable`, which has no challenge, is answered by nginx before.
+ngx::Answer of(ngx::Request& request, api_token::Refusal refusal);
 
 } // namespace errors
 
