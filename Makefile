@@ -110,8 +110,8 @@ test-topologies: $(BUILD)/$(NAME).so
 ##                 sentinels and a cluster, with failovers
 ##                 FAULTS=x_test.py: only this; FAULTS_MINUTES, FAULTS_RELOADS, FAULTS_ROUNDS, FAULTS_RATE: more
 FAULTS ?= *_test.py
-# $(1): nginx, $(2): the module
-run_faults = export TEST_NGINX_BINARY=$(1) MODULE=$(2); printf '%s\n' $(notdir $(wildcard t/faults/$(FAULTS))) | \
+# $(1): nginx, $(2): the module. In reverse, so that none of the long ones is begun last
+run_faults = export TEST_NGINX_BINARY=$(1) MODULE=$(2); printf '%s\n' $(notdir $(wildcard t/faults/$(FAULTS))) | sort -r | \
 	xargs -P$$(nproc) -n1 tools/alone.sh python3 -B -m unittest discover -s t/faults -p
 
 .PHONY: test-faults
@@ -261,7 +261,7 @@ demo: $(BUILD)/$(NAME).so | deps-run
 	@MODULE=$< tools/demo.sh
 
 ## bench           what the module costs beside nginx's own floors; PEERS=DIR: then DIR/bench.py --module, too;
-##                 BENCH='--seconds 3 --rounds 5 --connections 32'
+##                 BENCH='--seconds 3 --rounds 5 --connections 32 --workers 2'
 .PHONY: bench
 bench: $(BUILD)/$(NAME).so | deps-run deps-bench
 	@python3 -B t/bench/bench.py $(BENCH) $<

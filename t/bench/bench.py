@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the module costs: requests per second, CPU per request, latency, beside nginx's own floors in the same run.
 
-    bench.py [--seconds 3] [--rounds 5] [--connections 32] MODULE.so
+    bench.py [--seconds 3] [--rounds 5] [--connections 32] [--workers 2] MODULE.so
 
 Rows take turns; differences and ratios are taken within a round, then their median. All runs on loopback, with a
 redis-server of its own that keeps nothing on disk."""
@@ -17,14 +17,14 @@ TOKENS, LISTED, TRIES = 1000, 10000, 50
 class Bench(Servers):
     """A redis-server and two nginx on it, the second without a cache."""
 
-    def __init__(self, module):
+    def __init__(self, module, workers):
         super().__init__("bench", module)
         self.redis_socket = self.folder / "redis.sock"
         self.redis = self.spawn("redis-server", "--port", "0", "--unixsocket", self.redis_socket, "--save", "", "--dir", self.folder)
         wait_for(self.redis_socket.exists)
         redis = f"unix:{self.redis_socket}", [self.redis]
-        self.cached = self.start_nginx("cached", *redis, "api_token_cache zone=bench:16m;")
-        self.uncached = self.start_nginx("uncached", *redis)
+        self.cached = self.start_nginx("cached", *redis, "api_token_cache zone=bench:16m;", processes=workers)
+        self.uncached = self.start_nginx("uncached", *redis, processes=workers)
 
 
 def table(rows):
@@ -93,9 +93,10 @@ def main():
     options.add_argument("--seconds", type=int, default=3)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--connections", type=int, default=32)
+    options.add_argument("--workers", type=int, default=2)
     options.add_argument("module", type=Path)
     options = options.parse_args()
-    with Bench(options.module) as servers:
+    with Bench(options.module, options.workers) as servers:
         run(servers, options)
 
 

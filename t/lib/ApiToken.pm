@@ -79,6 +79,8 @@ BEGIN {
 
     $ENV{TEST_NGINX_PORT}     //= $port;
     $ENV{TEST_NGINX_SERVROOT} //= "$out/$name";
+    # of a run that was aborted: Test::Nginx would kill whoever has that number now
+    unlink "$ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid";
     $ENV{TEST_NGINX_DATA}       = File::Spec->rel2abs('t/data');
     $ENV{TEST_NGINX_KEYS}       = "$dir/keys";
     $ENV{TEST_NGINX_REDIS}      = "$dir/redis.sock";
