@@ -43,7 +43,7 @@ sub start_all {
     stop_server(@all);
     start_node($_, @_) for @all;
     until_ok(@all);
-    eventually { cli($masters[0], 'INFO', 'replication') =~ /state=online/ };
+    until_replicated($masters[0]);
 }
 
 # of partitions that are in slots of all masters
@@ -359,7 +359,7 @@ sub {
 
 
 === TEST 9: a write is acknowledged when a replica of its node has it
---- http_config eval: main::checked(main::cluster([@main::masters], 'wait=1', 'timeout=1500ms'))
+--- http_config eval: main::checked(main::cluster([@main::masters], 'wait=1', 'timeout=3s'))
 --- config eval: $::api . $::place
 --- steps eval
 sub {

@@ -17,7 +17,7 @@ sub start_all {
     stop_server($one, $two, @sentinels);
     start_server($one, "save ''");
     start_server($two, "save ''\nreplicaof 127.0.0.1 $one\nrepl-diskless-sync-delay 0");
-    eventually { cli($one, 'INFO', 'replication') =~ /state=online/ };
+    until_replicated($one);
     start_sentinel($_) for @sentinels;
     eventually { cli($sentinels[0], 'SENTINEL', 'CKQUORUM', 'store') =~ /^OK 3/ };
 }
@@ -107,7 +107,7 @@ sub {
 
     # it comes back as a replica, and becomes the master again while all are alive
     start_server($::one, "save ''\nreplicaof 127.0.0.1 $::two");
-    eventually { cli($::two, 'INFO', 'replication') =~ /port=$::one,state=online/ };
+    until_replicated($::two);
     eventually { cli($::sentinels[0], 'SENTINEL', 'FAILOVER', 'store') eq 'OK' };
     until_master($::one);
     until_back('demoted', $token);

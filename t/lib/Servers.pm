@@ -12,7 +12,7 @@ use IO::Socket::INET;
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT = qw(server_ports start_server stop_server signal_server cli);
+our @EXPORT = qw(server_ports start_server stop_server signal_server cli until_replicated);
 
 my $owner = $$;
 my $dir = File::Temp::tempdir('api-token-servers-XXXXXX', TMPDIR => 1);
@@ -38,6 +38,13 @@ sub cli {
     close $out;
     chomp $answer;
     return $answer;
+}
+
+# waits until a replica confirms all that the server on that port has. It is "online" sooner: while it is sent that, and
+# confirms nothing
+sub until_replicated {
+    my $port = shift;
+    ApiToken::eventually(sub { `printf 'PING\nWAIT 1 1000\n' | redis-cli -p $port` =~ /^1$/m });
 }
 
 # a server on that port, once it answers, at that address or on the loopback; `conf` is the text of its
