@@ -55,8 +55,8 @@ struct Context {
         return static_cast<Context*>(ngx_http_get_module_ctx(r, ngx_http_api_token_module));
     }
 
-    /// What was known where the check refused, for the log, also behind an internal redirect; null where it did
-    /// not.
+    /// What was known where the check refused, for the log, also behind an internal redirect; null where it
+    /// did not.
     static const Context* find_kept(const ngx_http_request_t* r);
 
     /// Null when there is no memory.

@@ -27,6 +27,13 @@ public:
         stop();
         ngx_add_timer(&event_, time);
     }
+    /// One that is set to end sooner is left.
+    void start_by(ngx_msec_t time)
+    {
+        auto left = static_cast<ngx_msec_int_t>(event_.timer.key - ngx_current_msec);
+        if (!is_set() || left > static_cast<ngx_msec_int_t>(time))
+            start(time);
+    }
     void stop()
     {
         if (is_set())

@@ -246,7 +246,7 @@ bool Connection::accept(Pending* pending)
     else if (!transmit(pending))
         return false;
     reply_timer_.set_cancelable(false);
-    arm_reply_timer();
+    look_by(pending->deadline);
     return true;
 }
 
@@ -257,7 +257,7 @@ bool Connection::transmit(Pending* pending)
         auto* asking = Pending::make(nullptr, options().timeout, log());
         if (!asking)
             return false;
-        asking->join(&sent_);
+        join_sent(asking);
         if (!write({"ASKING"})) {
             ngx_queue_remove(&asking->link);
             asking->release();
@@ -266,8 +266,14 @@ bool Connection::transmit(Pending* pending)
     }
     if (!write(pending->words()))
         return false;
-    pending->join(&sent_);
+    join_sent(pending);
     return true;
+}
+
+void Connection::join_sent(Pending* pending)
+{
+    pending->reply_due = ngx_current_msec + options().timeout;
+    pending->join(&sent_);
 }
 
 // ---- replies
@@ -327,18 +333,29 @@ void Connection::note_error(Reply reply)
                       place().size(), place().data(), ngx_min(error.size(), std::size_t(200)), error.data());
 }
 
+/// A command that is late alone, since it was not sent at once, is no reason to lose the others'.
 void Connection::check_deadlines()
 {
-    while (!ngx_queue_empty(&queued_)) {
-        auto* pending = Pending::of(ngx_queue_head(&queued_));
-        if (pending->command && !pending->is_late())
-            break;
-        ngx_queue_remove(&pending->link);
-        fail(pending);
+    if (!ngx_queue_empty(&sent_) && Pending::is_due(Pending::of(ngx_queue_head(&sent_))->reply_due))
+        return close("it does not answer in time");
+    if (give_up_late(&sent_) && give_up_late(&queued_) && !ngx_queue_empty(&sent_))
+        look_by(Pending::of(ngx_queue_head(&sent_))->reply_due);
+}
+
+/// False where whoever was told has lost the connection.
+bool Connection::give_up_late(ngx_queue_t* queue)
+{
+    auto state = state_;
+    for (auto* link = ngx_queue_head(queue); link != ngx_queue_sentinel(queue); link = ngx_queue_next(link)) {
+        auto* pending = Pending::of(link);
+        if (pending->command && pending->is_late())
+            pending->give_up();
+        if (state_ != state)
+            return false;
+        if (pending->command)
+            look_by(pending->deadline);
     }
-    if (!ngx_queue_empty(&sent_) && Pending::of(ngx_queue_head(&sent_))->is_late())
-        close("it does not answer in time");
-    arm_reply_timer();
+    return true;
 }
 
 /// Whoever finds masters by others must know how long this one was silent.
@@ -352,8 +369,8 @@ void Connection::ask_for_life()
         return;
     if (!write({"PING"}))
         return void(pending->release());
-    pending->join(&sent_);
-    arm_reply_timer();
+    join_sent(pending);
+    look_by(pending->reply_due);
 }
 
 bool Connection::was_silent() const
@@ -373,13 +390,11 @@ bool Connection::is_doubted()
     return false;
 }
 
-void Connection::arm_reply_timer()
+/// Deadlines are looked at by then.
+void Connection::look_by(ngx_msec_t time)
 {
-    auto* queue = ngx_queue_empty(&sent_) ? &queued_ : &sent_;
-    if (ngx_queue_empty(queue) || reply_timer_.is_set())
-        return;
-    auto left = static_cast<ngx_msec_int_t>(Pending::of(ngx_queue_head(queue))->deadline - ngx_current_msec);
-    reply_timer_.start(static_cast<ngx_msec_t>(ngx_max(left, 1)));
+    auto left = static_cast<ngx_msec_int_t>(time - ngx_current_msec);
+    reply_timer_.start_by(static_cast<ngx_msec_t>(ngx_max(left, 1)));
 }
 
 } // namespace redis

@@ -80,8 +80,10 @@ private:
     void hear_stray(Reply reply);
     bool transmit(Command::Pending* pending);
     void note_error(Reply reply);
-    void arm_reply_timer();
+    void join_sent(Command::Pending* pending);
+    void look_by(ngx_msec_t time);
     void check_deadlines();
+    bool give_up_late(ngx_queue_t* queue);
     void let_end();
     void ask_for_life();
     bool was_silent() const;

@@ -43,11 +43,17 @@ Command::Pending* Command::Pending::take_first(ngx_queue_t* queue)
     return of(link);
 }
 
-Command* Command::Pending::release()
+Command* Command::Pending::let_go()
 {
-    auto* waiting = command;
+    auto* waiting = std::exchange(command, nullptr);
     if (waiting)
         waiting->pending_ = nullptr;
+    return waiting;
+}
+
+Command* Command::Pending::release()
+{
+    auto* waiting = let_go();
     ngx_free(this);
     return waiting;
 }
@@ -57,6 +63,13 @@ void Command::Pending::fail()
     count(is_late() ? metrics::Command::timeout : metrics::Command::error);
     if (auto* waiting = release())
         waiting->failed(Failure::unavailable);
+}
+
+void Command::Pending::give_up()
+{
+    count(metrics::Command::timeout);
+    sent_at = 0;
+    let_go()->failed(Failure::unavailable);
 }
 
 void Command::Pending::count(metrics::Command result) const
