@@ -162,3 +162,38 @@ sub {
     is(request(POST => "/$details->{id}/suspend")->{status}, 200, 'suspend');
     is_status($_, $token, 401, "$_: suspended") for '/site', '/led', '/other';
 }
+
+
+
+=== TEST 6: who was let in is not let in where a rewrite leads to, nor known there
+--- http_config eval: checks()
+--- config eval
+write_key('es256.jwk', test_key('es256'));
+api() . 'location /page { ssi on; }
+    location = /api { auth_api_token r; rewrite ^ /other/api_token last; }
+    location = /id { auth_api_token r; rewrite ^ /off last; }
+    location = /off { set $early $api_token_id; return 200 "[$early$api_token_id]"; }
+    location /other/api_token { api_token; api_token_redis ' . redis_here('prefix=other:') . "; api_token_key $ENV{TEST_NGINX_KEYS}/es256.jwk; api_token_caller account=\$http_x_account; }"
+--- user_files
+>>> page-api.html
+<!--#include virtual="/api" -->
+>>> page-id.html
+<!--#include virtual="/id" -->
+--- steps eval
+sub {
+    my ($token) = new_token();
+    is(content('/page-api.html', $token), "$::missing\n", 'an API with other keys');
+    is(content('/page-id.html', $token), "[]\n", 'a location without the check');
+    is(content('/id', $token), '[]', 'as in a request of its own');
+}
+
+
+
+=== TEST 7: the challenge of an API that is asked by auth_request
+--- config eval: (api('api_token_caller account=$http_x_account') =~ s{location \S+}{location /of/api_token}r) . 'location /site { auth_request /of/api_token; root html; }'
+--- steps eval
+sub {
+    for my $path ('/of/api_token', '/site') {
+        is(is_status($path, undef, 401, $path)->{headers}{'www-authenticate'}, 'Bearer realm="api_token"', "$path: the challenge");
+    }
+}

@@ -171,3 +171,21 @@ Content-Type: application/json
 --- error_code: 401
 --- response_body
 {"code":"not_authenticated","message":"The request carries no valid credentials.","status":"error"}
+
+
+
+=== TEST 10: beside auth_api_token it lets nobody into what is not the API
+--- http_config eval: checks()
+--- config eval
+my @with = ('auth_api_token r', "api_token_caller account=$account");
+my $with = join '', map { "$_; " } @with;
+api(@with, 'if ($http_x_other) { proxy_pass http://behind; }', 'if ($http_x_same) { set $x y; }', 'limit_except GET { deny all; }')
+    . "location /other { $with proxy_pass http://behind; } location /metrics { $with api_token_metrics; } location /introspect { $with api_token_introspect; }"
+--- steps eval
+sub {
+    is(ask($_)->{status}, 401, $_) for '/other', '/metrics';
+    is(ask('/api/v1/api_token', {'X-Other' => 1})->{status}, 401, 'an if that leads elsewhere');
+    is(ask('/api/v1/api_token', {"X-$_" => 1})->{status}, 200, "the API, $_") for 'Same', 'None';
+    is(ask('POST /introspect', {'Content-Type' => 'application/x-www-form-urlencoded', 'Content-Length' => 0})->{status}, 400, 'introspection');
+    is(ask('POST /api/v1/api_token', {'Content-Length' => 0})->{status}, 403, 'limit_except');
+}

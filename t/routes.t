@@ -193,3 +193,20 @@ sub {
         is("$answer->{status} $answer->{headers}{'x-action'}", "401 suspend $account", $segment);
     }
 }
+
+
+
+=== TEST 9: a location that is named by something else than its path
+--- config eval
+api() . 'location /named/api_token { try_files /nonexistent @api; }' . api_at('@api') . api_at('~* ^/case/api_token') . api_at('~ ^/tokens')
+--- steps eval
+sub {
+    my (undef, $details) = new_token();
+    is(fetch(GET => '/named/api_token')->{status}, 200, '@api: the collection');
+    is(fetch(GET => "/named/api_token/$details->{id}")->{status}, 200, '@api: a token');
+    is(fetch(GET => "/case/api_token/$details->{id}")->{status}, 200, 'in lower case');
+    for my $path ('/case/API_TOKEN', '/tokens') {
+        is(fetch(@$_)->{status}, 404, "@$_") for [GET => $path], [GET => "$path/$details->{id}"], [POST => $path], [POST => "$path/$details->{id}/revoke"];
+    }
+    is(fetch(GET => "/named/api_token/$details->{id}")->{content} =~ /"active"/, 1, 'it is as it was');
+}

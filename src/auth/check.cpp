@@ -123,9 +123,18 @@ void note_use(const http::Settings& settings, const http::Presented& presented, 
     auto& uses = settings.store->uses();
     auto left = ngx_min(ngx_max(last_used_at + interval - ngx_time(), 0), interval);
     if (!is_remembered && left == 0)
-        uses.write(presented.identity.token_id.view(), ngx_time());
+        uses.write_later(presented.digest, presented.identity, 0);
     if (is_remembered && settings.store->cache()->claim_use(presented.digest, interval))
         uses.write_later(presented.digest, presented.identity, left);
+}
+
+/// What the cache knows of it, now: it may have been looked at long ago, since limit_req delays requests, and
+/// what is asked takes its time.
+void look_again(const http::Settings& settings, http::Presented& presented)
+{
+    if (auto* cache = settings.store->cache(); cache && !presented.refusal)
+        presented.known = cache->find(presented.digest, settings.store->channel(),
+                                      settings.last_used_interval, presented.identity);
 }
 
 ngx::Task<Outcome> ask(ngx::Request& request)
@@ -136,8 +145,9 @@ ngx::Task<Outcome> ask(ngx::Request& request)
 
     auto answer = co_await store::Ask(request, *settings.store, presented.identity);
     if (!answer) {
+        look_again(settings, presented);
         bool passes = answer.error() == redis::Failure::unavailable && cache && presented.known &&
-                      cache->passes_unasked(*presented.known);
+                      presented.identity.expires_at > ngx_time() && cache->passes_unasked(*presented.known);
         if (passes)
             co_return Outcome{Judgement()};
         co_return Outcome{answer.error()};
@@ -161,14 +171,6 @@ ngx_int_t wait(ngx_http_request_t* r, http::Presented& presented)
     return NGX_AGAIN;
 }
 
-/// What the cache knows of it, now: it may have been looked at long ago, since limit_req delays requests.
-void look_again(const http::Settings& settings, http::Presented& presented)
-{
-    if (auto* cache = settings.store->cache(); cache && !presented.refusal)
-        presented.known = cache->find(presented.digest, settings.store->channel(),
-                                      settings.last_used_interval, presented.identity);
-}
-
 /// An admin's JWT is in no store: it is active until it expires.
 ngx_int_t check_admin(ngx_http_request_t* r, const http::Settings& settings, http::Presented& presented)
 {
@@ -180,7 +182,7 @@ ngx_int_t check_admin(ngx_http_request_t* r, const http::Settings& settings, htt
 
 ngx_int_t check_presented(ngx_http_request_t* r, const http::Settings& settings, http::Presented& presented)
 {
-    if (presented.refusal == Refusal::missing && settings.caller_account)
+    if (presented.refusal == Refusal::missing && settings.takes_callers())
         return NGX_DECLINED;
     if (presented.refusal)
         return decide(r, presented, presented.refusal);
@@ -196,10 +198,20 @@ ngx_int_t check_presented(ngx_http_request_t* r, const http::Settings& settings,
     return decide(r, presented, judge(presented.known->standing));
 }
 
+/// A subrequest that was let in may have been led here by a rewrite.
+void leave_location(ngx_http_request_t* r)
+{
+    auto* context = http::Context::find(r);
+    if (context && context->presented.settings != &http::Settings::of(r))
+        context->presented = {};
+}
+
 ngx_int_t check(ngx_http_request_t* r)
 {
-    if (!is_checked(r))
+    if (!is_checked(r)) {
+        leave_location(r);
         return NGX_DECLINED;
+    }
     auto* context = http::Context::get(r);
     if (!context)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -246,7 +258,7 @@ ngx_int_t check_subrequest_early(ngx_http_request_t* r)
 const api_token::Identity* presented_identity(ngx_http_request_t* r)
 {
     auto* context = http::Context::find(r);
-    if (context && context->presented.verdict)
+    if (context && context->presented.verdict && context->presented.settings == &http::Settings::of(r))
         return *context->presented.verdict == NGX_OK ? &context->presented.identity : nullptr;
     if (http::Context::find_kept(r) || !is_checked(r) || !(context = http::Context::get(r)))
         return nullptr;

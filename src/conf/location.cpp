@@ -44,11 +44,12 @@ ngx_http_handler_pt handler_of(Served served)
 void merge_api(ngx_conf_t* cf, const http::Settings& outer, http::Settings& inner)
 {
     auto& location = core_location(cf);
-    if (!location.noname || outer.served == Served::nothing)
+    bool serves_another = location.handler && location.handler != handler_of(outer.served);
+    if (!location.noname || outer.served == Served::nothing || serves_another)
         return;
     inner.served = outer.served;
     inner.directive = outer.directive;
-    inner.is_regex = outer.is_regex;
+    inner.is_nameless = outer.is_nameless;
     inner.file = outer.file;
     inner.line = outer.line;
     inner.caller_account = outer.caller_account;
@@ -153,8 +154,9 @@ char* serve(ngx_conf_t* cf, void* conf, Served served)
     auto& location = core_location(cf);
     location.handler = handler_of(served);
 #if (NGX_PCRE)
-    settings.is_regex = location.regex != nullptr;
+    settings.is_nameless = location.regex != nullptr;
 #endif
+    settings.is_nameless |= location.named;
     return NGX_CONF_OK;
 }
 

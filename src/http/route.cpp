@@ -20,10 +20,10 @@ std::string_view path_below(const ngx_http_request_t* r)
 {
     auto path = ngx::view(r->uri);
     auto root = location_of(r).name.len;
-    if (Settings::of(r).is_regex) {
+    if (Settings::of(r).is_nameless) {
         constexpr std::string_view segment = "/api_token";
         auto at = path.rfind(segment);
-        root = at == path.npos ? path.size() : at + segment.size();
+        root = at == path.npos ? 0 : at + segment.size();
     }
     return path.substr(ngx_min(root, path.size()));
 }
@@ -31,7 +31,7 @@ std::string_view path_below(const ngx_http_request_t* r)
 /// Whether the location's name ends in a slash, which the path below it then lacks.
 bool ends_in_slash(const ngx_http_request_t* r)
 {
-    return !Settings::of(r).is_regex && ngx::view(location_of(r).name).ends_with('/');
+    return !Settings::of(r).is_nameless && ngx::view(location_of(r).name).ends_with('/');
 }
 
 Route route_of_collection(ngx_uint_t method)

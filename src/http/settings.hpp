@@ -59,8 +59,8 @@ struct Settings {
     Served served;
     /// The name of its directive.
     ngx_str_t directive;
-    /// Whether that location is named by a regular expression.
-    bool is_regex;
+    /// Whether a path does not begin with that location's name: a regular expression, or `@name`.
+    bool is_nameless;
     /// Where its directive is, or auth_api_token.
     ngx_str_t file;
     ngx_uint_t line;
@@ -104,6 +104,12 @@ struct Settings {
     {
         return admin_keys ? std::span(static_cast<const AdminKeys*>(admin_keys->elts), admin_keys->nelts)
                           : std::span<const AdminKeys>();
+    }
+
+    /// Whether api_token_caller tells who calls.
+    bool takes_callers() const
+    {
+        return caller_account && (served == Served::api || served == Served::introspection);
     }
 
     const api_token::Key& signing_key() const { return *verifying_keys().front(); }

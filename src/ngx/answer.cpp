@@ -36,9 +36,14 @@ ngx_int_t Answer::send(ngx_http_request_t* r) const
     r->headers_out.content_length_n = static_cast<off_t>(body.size());
     // what has been done is answered, whatever If-Match and its like say
     r->disable_not_modified = entity_tag.empty();
-    for (std::size_t i = 0; i < header_count; i++)
-        if (!add_header(r, headers[i].name, headers[i].value))
+    for (std::size_t i = 0; i < header_count; i++) {
+        auto* header = add_header(r, headers[i].name, headers[i].value);
+        if (!header)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        // auth_request takes it from there
+        if (r != r->main && headers[i].name == "WWW-Authenticate")
+            r->headers_out.www_authenticate = header;
+    }
     if (!entity_tag.empty() && !set_entity_tag(r))
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
 

@@ -73,6 +73,9 @@ ngx_int_t serve(ngx_http_request_t* r, Task<Answer> (*coroutine)(Request&))
     auto* request = Request::make(r);
     if (!request)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    // of a body whose error_page led here, and that goes on
+    if (r == r->main && !r->discard_body)
+        r->read_event_handler = ngx_http_block_reading;
     r->main->count++;
     if (!coroutine(*request).start(*request)) {
         r->main->count--;

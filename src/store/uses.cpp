@@ -70,6 +70,7 @@ private:
 
 struct Uses::Use {
     ngx_queue_t link;
+    ngx_queue_t link_of_digest;
     api_token::Sha256 digest;
     api_token::Pfid token_id;
     api_token::Seconds used_at;
@@ -81,6 +82,20 @@ struct Uses::Use {
 Uses::Uses(Store& store) : store_(store)
 {
     ngx_queue_init(&waiting_);
+    for (auto& bucket : by_digest_) {
+        ngx_queue_init(&bucket);
+    }
+}
+
+Uses::Use* Uses::find(const api_token::Sha256& digest)
+{
+    auto* bucket = &by_digest_[digest[0]];
+    for (auto* link = ngx_queue_head(bucket); link != bucket; link = ngx_queue_next(link)) {
+        auto* use = ngx_queue_data(link, Use, link_of_digest);
+        if (use->digest == digest)
+            return use;
+    }
+    return nullptr;
 }
 
 void Uses::start(ngx_log_t* log)
@@ -98,6 +113,10 @@ void Uses::stop()
 
 void Uses::write_later(const api_token::Sha256& digest, const api_token::Identity& identity, time_t delay)
 {
+    if (auto* waiting = find(digest); waiting && waiting->due <= ngx_time() + delay) {
+        waiting->used_at = ngx_time();
+        return;
+    }
     auto* use = static_cast<Use*>(ngx_alloc(sizeof(Use), log_));
     if (!use)
         return;
@@ -110,6 +129,7 @@ void Uses::write_later(const api_token::Sha256& digest, const api_token::Identit
     while (before != ngx_queue_sentinel(&waiting_) && Use::of(before)->due > use->due)
         before = ngx_queue_prev(before);
     ngx_queue_insert_after(before, &use->link);
+    ngx_queue_insert_head(&by_digest_[digest[0]], &use->link_of_digest);
     if (ngx_queue_head(&waiting_) == &use->link)
         arm();
 }
@@ -120,17 +140,13 @@ void Uses::arm()
     timer_.start(static_cast<ngx_msec_t>(left) * 1000);
 }
 
-void Uses::write(std::string_view token_id, api_token::Seconds used_at)
-{
-    Touch::send(store_, token_id, used_at, log_);
-}
-
 void Uses::write_first()
 {
     auto* use = Use::of(ngx_queue_head(&waiting_));
     ngx_queue_remove(&use->link);
+    ngx_queue_remove(&use->link_of_digest);
     auto known = store_.cache() ? store_.cache()->take_use(use->digest) : 0;
-    write(use->token_id.view(), ngx_max(known, use->used_at));
+    Touch::send(store_, use->token_id.view(), ngx_max(known, use->used_at), log_);
     ngx_free(use);
 }
 

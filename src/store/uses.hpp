@@ -20,13 +20,14 @@ public:
     /// Writes what is waiting, while the connection is there.
     void stop();
 
-    /// Writes in `delay` seconds when the token was last used by then, as the cache knows it by its digest.
+    /// Writes in `delay` seconds at most when the token was last used by then, as the cache knows it by its
+    /// digest. The cache may have lost what it knew: what is waiting to be written waits no second time.
     void write_later(const api_token::Sha256& digest, const api_token::Identity& identity, time_t delay);
-    /// Writes now that the token is used now.
-    void write(std::string_view token_id, api_token::Seconds used_at);
 
 private:
     struct Use;
+
+    Use* find(const api_token::Sha256& digest);
 
     void write_first();
     void flush();
@@ -37,6 +38,7 @@ private:
     ngx::Timer<Uses, &Uses::flush> timer_{this, true};
     /// In the order that they fall due.
     ngx_queue_t waiting_;
+    ngx_queue_t by_digest_[256];
 };
 
 } // namespace store
