@@ -12,6 +12,9 @@ namespace {
 using api_token::Refusal;
 using store::Standing;
 
+/// In seconds: how long uses that nothing remembers come together before one of them is written.
+constexpr time_t gathering_time = 1;
+
 /// What Redis said: nothing where the token passes.
 using Judgement = std::optional<Refusal>;
 
@@ -123,7 +126,7 @@ void note_use(const http::Settings& settings, const http::Presented& presented, 
     auto& uses = settings.store->uses();
     auto left = ngx_min(ngx_max(last_used_at + interval - ngx_time(), 0), interval);
     if (!is_remembered && left == 0)
-        uses.write_later(presented.digest, presented.identity, 0);
+        uses.write_later(presented.digest, presented.identity, gathering_time);
     if (is_remembered && settings.store->cache()->claim_use(presented.digest, interval))
         uses.write_later(presented.digest, presented.identity, left);
 }

@@ -103,10 +103,12 @@ std::uint8_t Cluster::find_node(std::string_view host, int port)
     auto* begin = node_addresses_.data();
     auto* end = begin + node_count_;
     auto number = static_cast<std::size_t>(std::find(begin, end, wanted) - begin);
+    if (number == node_count_)
+        number = static_cast<std::size_t>(std::find(begin, end, Address()) - begin);
     if (number == most_nodes)
         return 0;
-    if (number == node_count_)
-        node_addresses_[node_count_++] = wanted;
+    node_count_ = ngx_max(node_count_, number + 1);
+    node_addresses_[number] = wanted;
     return static_cast<std::uint8_t>(number + 1);
 }
 
@@ -156,7 +158,14 @@ void Cluster::heard(Reply reply)
     if (reply.text().starts_with("cluster_state:ok"))
         return learn(address());
     if (reply.text().starts_with("cluster_state"))
-        fail("its cluster_state is not ok");
+        leave("its cluster_state is not ok");
+}
+
+/// Who listens there does not hear the others any longer.
+void Cluster::leave(std::string_view reason)
+{
+    fail(reason);
+    tell_lost(reason);
 }
 
 void Cluster::lost_all(std::string_view reason)
@@ -175,9 +184,23 @@ void Cluster::learn_slots(Reply reply)
     for (std::size_t i = 0; i < reply.size(); i++)
         has_slots[learn_range(reply[i])] = true;
     for (std::size_t i = 0; i < node_count_; i++)
-        if (nodes_[i] && !has_slots[i + 1])
-            nodes_[i]->connection.stop("it has no slots any longer");
+        if (!has_slots[i + 1])
+            forget(i);
     send_delayed(true);
+}
+
+/// Another may have its number then. Where something still waits for it, it goes with a later map.
+void Cluster::forget(std::size_t index)
+{
+    auto*& node = nodes_[index];
+    if (node && !node->connection.is_idle())
+        return;
+    if (node) {
+        node->connection.stop("it has no slots any longer");
+        node->~Node();
+        ngx_free(std::exchange(node, nullptr));
+    }
+    node_addresses_[index] = {};
 }
 
 /// A range is its first and last slot, and nodes, the master first, each with its host and port. Answers the

@@ -35,8 +35,10 @@ private:
     bool ask() override;
     void heard(Reply reply) override;
     void lost_all(std::string_view reason) override;
+    void leave(std::string_view reason);
     void learn_slots(Reply reply);
     std::uint8_t learn_range(Reply range);
+    void forget(std::size_t index);
 
     // Supervisor
     bool redirect(Command::Pending* pending, std::string_view error) override;
@@ -52,7 +54,7 @@ private:
 
     /// By slot, counted from 1; 0 where none is known.
     std::array<std::uint8_t, slots> node_of_{};
-    /// By number; those that have gone are kept for their return.
+    /// By number; null where it is not needed.
     std::array<Node*, most_nodes> nodes_{};
     std::array<Address, most_nodes> node_addresses_;
     std::size_t node_count_ = 0;

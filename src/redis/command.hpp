@@ -26,6 +26,8 @@ protected:
 
     /// Of the connection that it was answered on, which is there until what was told of the answer waits.
     Replication* replication_ = nullptr;
+    /// Whether it is sent once more: what is left of its time is what it had.
+    bool is_repeated_ = false;
 
 private:
     friend class Connection;
@@ -34,6 +36,7 @@ private:
     virtual bool is_counted() const { return true; }
 
     Pending* pending_ = nullptr;
+    ngx_msec_t deadline_ = 0;
 };
 
 /// Where commands are sent.

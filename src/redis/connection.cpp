@@ -157,7 +157,7 @@ void Connection::fail(Pending* pending)
 /// With nobody to wait for, a worker that ends does not wait.
 void Connection::let_end()
 {
-    reply_timer_.set_cancelable(ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_));
+    reply_timer_.set_cancelable(is_idle());
 }
 
 // ---- AUTH, ROLE and SELECT
@@ -288,7 +288,8 @@ void Connection::heard(Reply reply)
         close(unasked);
         return pending->fail();
     }
-    pause_ = shortest_pause;
+    if (!reply.is_error())
+        pause_ = shortest_pause;
     if (state_ == State::ready && seeks_master()) {
         if (was_silent()) {
             close(replaced);

@@ -32,6 +32,9 @@ public:
     /// Commands that were sent are written, if the socket takes them at once.
     void stop(std::string_view reason = "the worker ends");
 
+    /// Whether nothing waits for it.
+    bool is_idle() const { return ngx_queue_empty(&sent_) && ngx_queue_empty(&queued_); }
+
     bool send(Command& command) override;
     /// The same for a command that waits already; it stays the caller's where the answer is false.
     bool accept(Command::Pending* pending);

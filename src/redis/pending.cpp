@@ -28,8 +28,9 @@ Command::Pending* Command::Pending::make(Command* command, ngx_msec_t timeout, n
         return nullptr;
     auto* pending = new (memory) Pending{};
     pending->command = command;
-    pending->deadline = ngx_current_msec + timeout;
+    pending->deadline = command && command->is_repeated_ ? command->deadline_ : ngx_current_msec + timeout;
     if (command) {
+        command->deadline_ = pending->deadline;
         command->pending_ = pending;
         pending->sent_at = command->is_counted() ? now() : 0;
     }

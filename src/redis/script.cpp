@@ -69,6 +69,7 @@ void Eval::answered(Reply reply)
     if (words_[0] == "EVALSHA" && reply.text().starts_with("NOSCRIPT")) {
         words_[0] = "EVAL";
         words_[1] = script_.text();
+        is_repeated_ = true;
         return server_.send(*this) ? void() : resume(Failure::unavailable);
     }
     resume(classify(reply.text()));

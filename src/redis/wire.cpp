@@ -10,6 +10,8 @@ namespace {
 
 /// Of `*N` or `$N` and the end of its line (RESP2).
 constexpr std::size_t longest_head = 24;
+/// Behind it there must be time to connect, for whoever takes a second without a word for a loss.
+constexpr ngx_msec_t longest_look_up = 500;
 
 char* write_head(char* at, char kind, std::size_t number)
 {
@@ -58,7 +60,8 @@ bool Wire::look_up()
         static_cast<Wire*>(answer->data)->looked_up(*answer);
     };
     // so that the address of the configuration has its turn
-    question->timeout = ngx_min(timeout, options_.connect_timeout / 2);
+    question->timeout = ngx_min(ngx_min(timeout, longest_look_up), options_.connect_timeout / 2);
+    question->cancelable = 1;
     question_ = question;
     if (ngx_resolve_name(question) == NGX_OK)
         return true;

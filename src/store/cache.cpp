@@ -1,6 +1,7 @@
 #include "cache.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace store {
 
@@ -65,9 +66,9 @@ struct Channel {
     }
     void take_over(const api_token::Sha256& by)
     {
-        name = by;
         number += most_channels;
         epoch++;
+        name = by;
         std::fill(std::begin(listeners), std::end(listeners), Listener{});
     }
     void join()
@@ -75,8 +76,8 @@ struct Channel {
         for (auto& listener : listeners) {
             if (!listener.is_gone())
                 continue;
-            listener.process = 0;
             epoch++;
+            listener.process = 0;
         }
         if (!is_heard())
             epoch++;
@@ -110,6 +111,8 @@ struct Cache::Entry {
 
 /// Indexes instead of pointers, since each nginx may map it elsewhere.
 struct Cache::Shared {
+    /// While somebody changes lists. Who finds it so behind the lock finds what a worker left that was killed.
+    std::atomic<bool> is_changing;
     std::uint32_t capacity;
     std::uint32_t mask;
     /// Entries never used yet are those from here on.
@@ -132,6 +135,17 @@ struct Cache::Shared {
     std::uint32_t* by_digest() { return reinterpret_cast<std::uint32_t*>(entries() + capacity); }
     std::uint32_t* by_id() { return by_digest() + mask + 1; }
     std::uint32_t index_of(const Entry& entry) { return static_cast<std::uint32_t>(&entry - entries()); }
+    /// Until the lock is released.
+    void begin_change() { is_changing.exchange(true); }
+    /// Nothing is known any longer, nor will be what is asked at the moment.
+    void clear()
+    {
+        fresh = count = 0;
+        free = newest = oldest = none;
+        std::fill_n(by_digest(), 2 * (std::size_t(mask) + 1), none);
+        for (auto& channel : channels)
+            channel.epoch++;
+    }
 
     static std::size_t size(std::size_t capacity, std::size_t buckets)
     {
@@ -144,12 +158,21 @@ public:
     explicit Lock(ngx_shm_zone_t* zone) : pool_(reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr))
     {
         ngx_shmtx_lock(&pool_->mutex);
+        if (shared().is_changing)
+            shared().clear();
     }
-    ~Lock() { ngx_shmtx_unlock(&pool_->mutex); }
+    ~Lock()
+    {
+        if (shared().is_changing)
+            shared().is_changing = false;
+        ngx_shmtx_unlock(&pool_->mutex);
+    }
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
 private:
+    Shared& shared() { return *static_cast<Shared*>(pool_->data); }
+
     ngx_slab_pool_t* pool_;
 };
 
@@ -212,6 +235,7 @@ Cache::Entry* Cache::take_entry()
 
 void Cache::unlink(Entry& entry)
 {
+    shared_->begin_change();
     shared_->count--;
     auto* entries = shared_->entries();
     auto index = shared_->index_of(entry);
@@ -238,6 +262,7 @@ void Cache::touch(Entry& entry)
     auto index = shared_->index_of(entry);
     if (shared_->newest == index)
         return;
+    shared_->begin_change();
     if (entry.is_linked) {
         entries[entry.newer].older = entry.older;
         (entry.older == none ? shared_->oldest : entries[entry.older].newer) = entry.newer;
@@ -272,7 +297,7 @@ std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t 
     identity = entry->identity;
     Known known{entry->standing, is_current(*entry, channel), entry->asked_at, false};
     if (known.is_current && known.standing == Standing::active) {
-        if (entry->used_at != ngx_time())
+        if (use_interval && entry->used_at != ngx_time())
             entry->used_at = ngx_time();
         known.is_use_due = use_interval && entry->use_claimed_until < entry->used_at;
     }
@@ -301,6 +326,7 @@ bool Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
     if (is_news)
         return false;
     if (!entry) {
+        shared_->begin_change();
         entry = take_entry();
         shared_->count++;
         entry->digest = digest;
@@ -410,8 +436,8 @@ void Cache::stop_listening(std::uint32_t number, bool is_orderly)
     auto* listener = channel ? channel->listener_of(ngx_pid) : nullptr;
     if (!listener)
         return;
-    listener->process = 0;
     channel->epoch += is_orderly ? 0 : 1;
+    listener->process = 0;
 }
 
 bool Cache::is_heard(std::uint32_t number)

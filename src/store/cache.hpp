@@ -28,6 +28,8 @@ struct Moment {
     std::uint32_t epoch;
     std::uint32_t generation;
     bool is_heard;
+
+    bool operator==(const Moment&) const = default;
 };
 
 /// The memory that workers share of which tokens are known. An entry has two keys: the digest of the

@@ -44,6 +44,11 @@ public:
 
     /// Nobody joins from now on.
     void close() { link_.leave(); }
+    /// Whether it is as good as one that begins now. A worker may not hear of changes itself: the cache tells.
+    bool is_new(Store& store) const
+    {
+        return asked_.is_heard && asked_ == store.cache()->now(store.channel(), token_id_.view());
+    }
     void add(Ask& ask) { ask.link_.join(&asking_); }
 
 private:
@@ -161,6 +166,10 @@ bool Ask::await_ready()
     auto id = identity_.token_id.view();
     auto* bucket = store_.inquiries().bucket_of(id);
     auto* inquiry = Inquiry::find(bucket, id);
+    if (inquiry && !inquiry->is_new(store_)) {
+        inquiry->close();
+        inquiry = nullptr;
+    }
     if (!inquiry)
         inquiry = Inquiry::send(store_, bucket, identity_, request_.r()->connection->log);
     if (!inquiry)

@@ -20,7 +20,8 @@ struct Answer {
     Moment asked{};
 };
 
-/// The questions of a worker that are under way: one for each token, however many wait for it.
+/// The questions of a worker that are under way: one for each token, however many wait for it, while somebody
+/// hears of changes. Without that nothing tells an answer of now from an older one.
 class Inquiries {
 public:
     Inquiries();

@@ -232,7 +232,8 @@ http {{
     client_body_temp_path body; proxy_temp_path proxy;
     fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     api_token_redis {redis} timeout={timeout} connect_timeout={connect_timeout};
-    api_token_cache zone=tokens:1m;
+    {cache}
+    {http}
     api_token_last_used {last_used};
 {keys}
     server {{
@@ -299,6 +300,7 @@ class Nginx:
         self.values = {
             'user': 'user root;' if os.getuid() == 0 else '', 'main': '', 'workers': 2,
             'timeout': f'{int(1000 * TIMEOUT)}ms', 'connect_timeout': '1s', 'last_used': '1s', 'account': ACCOUNT,
+            'cache': 'api_token_cache zone=tokens:1m;', 'http': '',
             **values,
             'module': MODULE, 'redis': redis, 'socket': self.socket, 'port': self.port, 'api': API}
         self.configure([key])
