@@ -52,9 +52,10 @@ deps:
 deps-%: FORCE
 	@tools/deps.sh $*
 
-## test-unit       the tests of src/token, t/unit
+## test-unit       the tests of src/token and of the cache, t/unit
 UNIT_FLAGS := -std=c++20 -g -Wall -Wextra -Werror -fno-exceptions -fno-rtti -Isrc -It/unit -MMD -MP
 UNIT_LIBS := -lcmocka -ljansson -lcrypto
+NGINX_HEADERS := -Ibuild/module $(addprefix -isystem$(NGX_DEV)/src/,core event event/modules os/unix http http/modules http/v2)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 UNIT_TESTS := $(patsubst t/unit/%.cpp,%,$(wildcard t/unit/*_test.cpp))
 UNIT_OBJECTS := $(patsubst src/token/%.cpp,token/%.o,$(wildcard src/token/*.cpp))
@@ -66,11 +67,17 @@ $(1)/token/%.o: src/token/%.cpp Makefile | deps-build
 	g++ $(UNIT_FLAGS) $(2) -c $$< -o $$@
 $(1)/%_test.o: t/unit/%_test.cpp Makefile | deps-build deps-test
 	@mkdir -p $$(@D)
-	g++ $(UNIT_FLAGS) $(2) -c $$< -o $$@
+	g++ $(UNIT_FLAGS) $$(UNIT_HEADERS) $(2) -c $$< -o $$@
 $(1)/%_test: $(1)/%_test.o $(UNIT_OBJECTS:%=$(1)/%)
 	g++ $(2) $$^ -o $$@ $(UNIT_LIBS)
-.SECONDARY: $(UNIT_TESTS:%=$(1)/%.o) $(UNIT_OBJECTS:%=$(1)/%)
--include $(wildcard $(1)/*.d $(1)/token/*.d)
+$(1)/store/cache.o: src/store/cache.cpp Makefile | $(BUILD)/$(NAME).so
+	@mkdir -p $$(@D)
+	g++ $(UNIT_FLAGS) $(NGINX_HEADERS) $(2) -c $$< -o $$@
+$(1)/cache_test.o: UNIT_HEADERS := $(NGINX_HEADERS)
+$(1)/cache_test.o: | $(BUILD)/$(NAME).so
+$(1)/cache_test: $(1)/store/cache.o
+.SECONDARY: $(UNIT_TESTS:%=$(1)/%.o) $(UNIT_OBJECTS:%=$(1)/%) $(1)/store/cache.o
+-include $(wildcard $(1)/*.d $(1)/token/*.d $(1)/store/*.d)
 endef
 $(eval $(call unit,build/unit,-O2))
 $(eval $(call unit,build/unit-asan,-O1 $(SANITIZE)))
@@ -217,8 +224,7 @@ FUZZ_OBJECTS := $(patsubst src/token/%.cpp,build/fuzz/token/%.o,$(wildcard src/t
 # nginx's own sources that read a URL, with its headers, each allocation of a pool one of its own
 FUZZ_NGINX := core/ngx_inet core/ngx_string core/ngx_palloc core/ngx_array os/unix/ngx_alloc
 FUZZ_NGINX_OBJECTS := $(FUZZ_NGINX:%=build/fuzz/nginx/%.o)
-FUZZ_NGINX_FLAGS := -Wno-unused-private-field -DNGX_DEBUG_PALLOC=1 -Ibuild/module \
-	$(addprefix -isystem$(NGX_DEV)/src/,core event event/modules os/unix http http/modules http/v2)
+FUZZ_NGINX_FLAGS := -Wno-unused-private-field -DNGX_DEBUG_PALLOC=1 $(NGINX_HEADERS)
 
 build/fuzz/token/%.o: src/token/%.cpp Makefile | deps-build deps-fuzz
 	@mkdir -p $(@D)

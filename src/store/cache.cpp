@@ -111,7 +111,8 @@ struct Cache::Entry {
 
 /// Indexes instead of pointers, since each nginx may map it elsewhere.
 struct Cache::Shared {
-    /// While somebody changes lists. Who finds it so behind the lock finds what a worker left that was killed.
+    /// While somebody changes lists. Who finds it so behind the lock finds what a worker left that was
+    /// killed.
     std::atomic<bool> is_changing;
     std::uint32_t capacity;
     std::uint32_t mask;

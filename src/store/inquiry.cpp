@@ -44,7 +44,8 @@ public:
 
     /// Nobody joins from now on.
     void close() { link_.leave(); }
-    /// Whether it is as good as one that begins now. A worker may not hear of changes itself: the cache tells.
+    /// Whether it is as good as one that begins now. A worker may not hear of changes itself: the cache
+    /// tells.
     bool is_new(Store& store) const
     {
         return asked_.is_heard && asked_ == store.cache()->now(store.channel(), token_id_.view());
