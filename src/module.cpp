@@ -118,6 +118,7 @@ bool add_handler(ngx_conf_t* cf, ngx_http_phases phase, ngx_http_handler_pt hand
 ngx_int_t install(ngx_conf_t* cf)
 {
     http::install_error_filter();
+    auth::install_subrequest_filter();
     api::count_answers();
     bool done = add_handler(cf, NGX_HTTP_REWRITE_PHASE, auth::check_subrequest_early) &&
                 add_handler(cf, NGX_HTTP_PREACCESS_PHASE, auth::check_subrequest) &&

@@ -197,3 +197,26 @@ sub {
         is(is_status($path, undef, 401, $path)->{headers}{'www-authenticate'}, 'Bearer realm="api_token"', "$path: the challenge");
     }
 }
+
+
+
+=== TEST 8: what answers by return before its token or realm is known is closed
+--- http_config eval: checks()
+--- config eval
+api() . 'location /page { ssi on; }
+    location /site { auth_request /check; proxy_pass http://behind; } location = /check { internal; set $token $cookie_t; auth_api_token r token=$token; return 204; }
+    location /realm { auth_request /realms; proxy_pass http://behind; } location = /realms { internal; auth_api_token $http_x_realm; return 204; }
+    location /text { auth_api_token r token=$arg_t; return 200 secret; }'
+--- user_files
+>>> page.html
+[<!--#include virtual="/text" -->]
+--- steps eval
+sub {
+    my ($token) = new_token();
+    is_status('/site', $_, 500, 'auth_request') for undef, {Cookie => 't=x'}, {Cookie => "t=$token"};
+    is_status("/realm", {"X-Realm" => "r"}, 500, 'a realm');
+    is_status("/realm", {"X-Realm" => "off"}, 200, 'one that is off');
+    is(content('/page.html'), "[]\n", 'an include');
+}
+--- error_log
+a subrequest was answered before auth_api_token had its token or realm

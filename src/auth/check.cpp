@@ -15,6 +15,8 @@ using store::Standing;
 /// In seconds: how long uses that nothing remembers come together before one of them is written.
 constexpr time_t gathering_time = 1;
 
+ngx_http_output_header_filter_pt next_header_filter;
+
 /// What Redis said: nothing where the token passes.
 using Judgement = std::optional<Refusal>;
 
@@ -234,6 +236,22 @@ ngx_int_t check(ngx_http_request_t* r)
     return check_presented(r, settings, presented);
 }
 
+/// Such a `return` is one behind a `set`. Errors are refusals anyway.
+ngx_int_t filter_subrequest(ngx_http_request_t* r)
+{
+    if (r == r->main || r->err_status >= NGX_HTTP_BAD_REQUEST || !is_checked(r))
+        return next_header_filter(r);
+    const auto* context = http::Context::find(r);
+    if (context && context->presented.verdict && context->presented.settings == &http::Settings::of(r))
+        return next_header_filter(r);
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "a subrequest was answered before auth_api_token had its token or realm: no `return` here");
+    r->headers_out.status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    r->headers_out.status_line.len = 0;
+    r->header_only = 1;
+    return next_header_filter(r);
+}
+
 } // namespace
 
 ngx_int_t check_main(ngx_http_request_t* r)
@@ -256,6 +274,11 @@ ngx_int_t check_subrequest_early(ngx_http_request_t* r)
         return NGX_DECLINED;
     auto status = check_subrequest(r);
     return status == NGX_AGAIN ? NGX_DONE : status;
+}
+
+void install_subrequest_filter()
+{
+    next_header_filter = std::exchange(ngx_http_top_header_filter, filter_subrequest);
 }
 
 const api_token::Identity* presented_identity(ngx_http_request_t* r)
