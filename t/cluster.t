@@ -413,7 +413,7 @@ sub {
         'cluster://a:b@127.0.0.1'       => 'name the user by user=',
     );
     for my $url (sort keys %cases) {
-        like(mistake(test_nginx(http => "api_token_redis $url;")), qr/^api_token_redis: "\Q$url\E" \Q$cases{$url}\E.* in \S+:3$/, $url);
+        like(mistake(test_nginx(http => "api_token_redis $url;")), qr/^api_token_redis: "\Q@{[$url =~ s{\/\/.*\@}{\/\/***@}r]}\E" \Q$cases{$url}\E.* in \S+:3$/, $url);
     }
     unlike(test_nginx(http => 'api_token_redis cluster://127.0.0.1,[::1]:26380;'), qr/emerg/, 'two addresses');
 }

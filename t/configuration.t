@@ -56,7 +56,7 @@ api_token_redis redis://127.0.0.1/x;        => api_token_redis: "redis://127.0.0
 api_token_redis redis://127.0.0.1/-1;       => api_token_redis: "redis://127.0.0.1/-1" the database, behind the slash, is a number
 api_token_redis redis://127.0.0.1/0/1;      => api_token_redis: "redis://127.0.0.1/0/1" the database, behind the slash, is a number
 api_token_redis redis://127.0.0.1/1000000;  => api_token_redis: "redis://127.0.0.1/1000000" the database, behind the slash, is a number
-api_token_redis redis://:secret\@127.0.0.1; => api_token_redis: "redis://:secret\@127.0.0.1" name the user by user= and the password by password_file=, not in the URL
+api_token_redis redis://:secret\@127.0.0.1; => api_token_redis: "redis://***\@127.0.0.1" name the user by user= and the password by password_file=, not in the URL
 
 # api_token_redis: its parameters
 api_token_redis $store "prefix={x}";        => api_token_redis: "prefix={x}" may hold no braces, which belong to the hash tag
@@ -118,8 +118,10 @@ for my $name (qw(api_token_ttl api_token_max_ttl api_token_retention)) {
 is_bad($_->[1], 5, $_->[0], location => api_with($_->[0])) for @wrong;
 
 like(mistake(test_nginx(location => api_with("api_token_redis $store $_;"))),
-    qr/^api_token_redis: "\Q$_\E" is no parameter: there are prefix=,.* in \Q$conf\E:5$/, "$_ of api_token_redis")
+    qr/^api_token_redis: "@{[s{=.*}{}r]}" is no parameter: there are prefix=,.* in \Q$conf\E:5$/, "$_ of api_token_redis")
     for qw(password=secret Timeout=1s prefix x=);
+unlike(test_nginx(location => api_with("api_token_redis $_;")), qr/not for a log/, 'no password')
+    for map { qq("$_") } 'redis://user:not for a log@127.0.0.1', 'redis:not for a log@127.0.0.1', 'redis://127.0.0.1/0?password=not for a log';
 
 # nginx itself tells this at the end, without a line
 is(mistake(test_nginx(location => api_with('api_token_caller account=$nothing;'))), 'unknown "nothing" variable', 'a variable that nobody sets');

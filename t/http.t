@@ -264,10 +264,10 @@ client intended to send too large body
 
 
 === TEST 17: an error_page of a body that is too large leads to the API, and the body goes on
---- config eval: api('client_max_body_size 2k', 'error_page 413 /other/api_token') . (api() =~ s{location \S+}{location /other/api_token}r)
+--- config eval: api('client_max_body_size 2k', 'error_page 413 /other/api_token') . (api('api_token_redis ' . redis_here('timeout=5s')) =~ s{location \S+}{location /other/api_token}r)
 --- steps eval
 sub {
-    redis('CLIENT', 'PAUSE', 400, 'ALL');
+    redis('CLIENT', 'PAUSE', 2000, 'ALL');
     my $client = connect_to_nginx();
     my $head = "POST $::url HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     for my $piece ($head, "900\r\n" . ' ' x 0x900 . "\r\n", "no size\r\n") {

@@ -198,7 +198,7 @@ sub {
 
 === TEST 9: a location that is named by something else than its path
 --- config eval
-api() . 'location /named/api_token { try_files /nonexistent @api; }' . api_at('@api') . api_at('~* ^/case/api_token') . api_at('~ ^/tokens')
+api() . 'location /named/api_token { try_files /nonexistent @api; }' . api_at('@api') . api_at('~* ^/case/api_token') . api_at('~ ^/(?:tokens|0)')
 --- steps eval
 sub {
     my (undef, $details) = new_token();
@@ -208,5 +208,6 @@ sub {
     for my $path ('/case/API_TOKEN', '/tokens') {
         is(fetch(@$_)->{status}, 404, "@$_") for [GET => $path], [GET => "$path/$details->{id}"], [POST => $path], [POST => "$path/$details->{id}/revoke"];
     }
+    is(fetch(GET => "/$details->{id}")->{status}, 404, 'behind no name');
     is(fetch(GET => "/named/api_token/$details->{id}")->{content} =~ /"active"/, 1, 'it is as it was');
 }

@@ -232,7 +232,7 @@ sub {
         'sentinel://' . join(',', map { "127.0.0.$_" } 1 .. 33) . '/s' => 'has more than 32 addresses',
     );
     for my $url (sort keys %cases) {
-        like(mistake(test_nginx(http => "api_token_redis $url;")), qr/^api_token_redis: "\Q$url\E" \Q$cases{$url}\E.* in \S+:3$/, $url);
+        like(mistake(test_nginx(http => "api_token_redis $url;")), qr/^api_token_redis: "\Q@{[$url =~ s{\/\/.*\@}{\/\/***@}r]}\E" \Q$cases{$url}\E.* in \S+:3$/, $url);
     }
     unlike(test_nginx(http => 'api_token_redis sentinel://127.0.0.1,[::1]:26380/store;'), qr/emerg/, 'two addresses');
 }

@@ -10,7 +10,7 @@ start_server($replica, "save ''\nreplicaof 127.0.0.1 $ENV{TEST_NGINX_REDIS_PORT}
 until_replicated($ENV{TEST_NGINX_REDIS_PORT});
 
 # WAIT takes a third of the timeout
-sub waits { return 'api_token_redis ' . redis_here($_[0], 'timeout=' . ($_[1] // '3s')) }
+sub waits { return 'api_token_redis ' . redis_here($_[0], 'timeout=' . ($_[1] // '6s')) }
 
 sub is_not_confirmed {
     my ($answer, $name) = @_;
@@ -59,7 +59,7 @@ sub {
     my ($token, $details) = new_token();
     signal_server($::replica, 'STOP');
     my $answer;
-    cmp_ok(seconds { $answer = post($::create, {'Idempotency-Key' => 'k'}) }, '<', 3, 'within the timeout');
+    cmp_ok(seconds { $answer = post($::create, {'Idempotency-Key' => 'k'}) }, '<', 6, 'within the timeout');
     is_not_confirmed($answer, 'create');
     is(json(request(GET => '')->{content})->{pagination}{item_count}, 2, 'it is stored');
     is_not_confirmed(post($::create, {'Idempotency-Key' => 'k'}), 'the same again');
@@ -69,7 +69,7 @@ sub {
 
     my $slow = connect_to_nginx();
     print $slow "POST /api/v1/api_token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create";
-    cmp_ok(seconds { is(ask('/in', $token)->{status}, 401, 'check') for 1 .. 5 }, '<', 0.9, 'and waits for no replica');
+    cmp_ok(seconds { is(ask('/in', $token)->{status}, 401, 'check') for 1 .. 5 }, '<', 1.8, 'and waits for no replica');
     close $slow;
     my @answers = answers(talk(("POST /api/v1/api_token HTTP/1.1\r\nHost: x\r\nX: y\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create") x 3
         . "GET /none HTTP/1.0\r\n\r\n"));

@@ -87,7 +87,10 @@ ngx::Content create(ngx::Request& request)
     if (!wanted)
         co_return wanted.error().errors ? http::errors::validation(request, wanted.error().errors.get())
                                         : http::errors::bad_json();
-    if (!context.caller.may_act_for(wanted->account_id))
+    bool may_act = context.caller.may_act_for(wanted->account_id);
+    if (!may_act && wanted->expiry_problem)
+        co_return http::errors::validation(request, expiry_error(*wanted).errors.get());
+    if (!may_act)
         co_return http::errors::not_permitted(request);
 
     auto id = make_id(request, wanted->account_id);
@@ -102,6 +105,8 @@ ngx::Content create(ngx::Request& request)
         co_return http::errors::idempotency_key_used();
     if (created->outcome == store::Created::Outcome::deleted)
         co_return http::errors::idempotency_key_deleted();
+    if (created->outcome == store::Created::Outcome::unknown)
+        co_return http::errors::validation(request, expiry_error(*wanted).errors.get());
     if (!co_await redis::Replicated(request, script))
         co_return http::errors::not_replicated();
 

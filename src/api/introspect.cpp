@@ -70,7 +70,9 @@ ngx::Content introspect(ngx::Request& request)
 {
     const auto& settings = http::Settings::of(request.r());
     const auto& context = *http::Context::find(request.r());
-    if (!ngx::has_media_type(request.r(), "application/x-www-form-urlencoded"))
+    bool is_other_type = request.r()->headers_in.content_type &&
+                         !ngx::has_media_type(request.r(), "application/x-www-form-urlencoded");
+    if (is_other_type)
         co_return http::errors::form_wanted();
 
     auto body = co_await request.body();

@@ -126,11 +126,16 @@ void note_use(const http::Settings& settings, const http::Presented& presented, 
     if (!interval)
         return;
     auto& uses = settings.store->uses();
-    auto left = ngx_min(ngx_max(last_used_at + interval - ngx_time(), 0), interval);
-    if (!is_remembered && left == 0)
+    auto left = [interval](auto written_at) {
+        return ngx_min(ngx_max(written_at + interval - ngx_time(), 0), interval);
+    };
+    if (!is_remembered && left(last_used_at) == 0)
         uses.write_later(presented.digest, presented.identity, gathering_time);
-    if (is_remembered && settings.store->cache()->claim_use(presented.digest, interval))
-        uses.write_later(presented.digest, presented.identity, left);
+    if (!is_remembered)
+        return;
+    // Redis may have been asked before the last write
+    if (auto written_at = settings.store->cache()->claim_use(presented.digest, interval))
+        uses.write_later(presented.digest, presented.identity, left(ngx_max(*written_at, last_used_at)));
 }
 
 /// What the cache knows of it, now: it may have been looked at long ago, since limit_req delays requests, and

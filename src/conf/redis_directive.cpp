@@ -8,6 +8,9 @@ namespace conf {
 
 namespace {
 
+constexpr const char* no_parameter = "is no parameter: there are prefix=, user=, password_file=, "
+                                     "connect_timeout=, timeout=, wait=, ca=, cert= and key=";
+
 struct Parameters {
     redis::Options options;
     std::string_view prefix = "api_token:";
@@ -93,8 +96,22 @@ const char* read_parameter(ngx_conf_t* cf, std::string_view name, std::string_vi
         return read_replicas(value, options.replicas);
     if (auto* place = file_of(name, options))
         return read_path(cf, value, *place, parameters.number);
-    return "is no parameter: there are prefix=, user=, password_file=, connect_timeout=, timeout=, wait=, "
-           "ca=, cert= and key=";
+    return no_parameter;
+}
+
+/// Without what may be a password.
+std::string_view told_of_url(ngx_conf_t* cf, std::string_view url)
+{
+    auto at = url.rfind('@');
+    if (at == url.npos)
+        return url.substr(0, url.find('?'));
+    auto scheme = url.find("://");
+    return ngx::concat(cf->pool, {url.substr(0, scheme == url.npos ? 0 : scheme + 3), "***", url.substr(at)});
+}
+
+std::string_view told_of_parameter(std::string_view parameter, const char* error)
+{
+    return error == no_parameter ? parameter.substr(0, parameter.find('=')) : parameter;
 }
 
 struct Mistake {
@@ -158,11 +175,11 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* conf)
     auto* arguments = static_cast<ngx_str_t*>(cf->args->elts);
     Parameters parameters;
     if (auto* error = redis::parse_url(cf, ngx::view(arguments[1]), parameters.options))
-        return refuse(cf, ngx::view(arguments[1]), error);
+        return refuse(cf, told_of_url(cf, ngx::view(arguments[1])), error);
     for (ngx_uint_t i = 2; i < cf->args->nelts; i++) {
         auto [name, value] = split(arguments[i]);
         if (auto* error = read_parameter(cf, name, value, parameters))
-            return refuse(cf, ngx::view(arguments[i]), error, parameters.number);
+            return refuse(cf, told_of_parameter(ngx::view(arguments[i]), error), error, parameters.number);
     }
     if (!parameters.options.user.empty() && parameters.options.password.empty())
         return refuse(cf, "user=", "needs password_file= beside it");

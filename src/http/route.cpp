@@ -9,6 +9,9 @@ namespace {
 
 using api_token::Operation;
 
+/// Below no location: neither empty nor behind a slash.
+constexpr std::string_view nowhere = "-";
+
 const ngx_http_core_loc_conf_t& location_of(const ngx_http_request_t* r)
 {
     return *static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
@@ -23,7 +26,9 @@ std::string_view path_below(const ngx_http_request_t* r)
     if (Settings::of(r).is_nameless) {
         constexpr std::string_view segment = "/api_token";
         auto at = path.rfind(segment);
-        root = at == path.npos ? 0 : at + segment.size();
+        if (at == path.npos)
+            return nowhere;
+        root = at + segment.size();
     }
     return path.substr(ngx_min(root, path.size()));
 }

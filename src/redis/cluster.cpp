@@ -186,6 +186,8 @@ void Cluster::learn_slots(Reply reply)
     for (std::size_t i = 0; i < node_count_; i++)
         if (!has_slots[i + 1])
             forget(i);
+    // of those that had no number there is room for some now
+    is_stale_ = is_stale_ || has_slots[0];
     send_delayed(true);
 }
 

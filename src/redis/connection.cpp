@@ -103,6 +103,13 @@ void Connection::close(std::string_view reason)
         Wire::fail(reason);
 }
 
+/// There will soon be another master.
+void Connection::close_for_now(std::string_view reason)
+{
+    pause_ = shortest_pause;
+    close(reason);
+}
+
 // Nobody is answered before the next attempt is under way.
 void Connection::broken(std::string_view reason)
 {
@@ -152,6 +159,14 @@ void Connection::fail(Pending* pending)
 {
     let_end();
     pending->fail();
+}
+
+/// One that was not sent, and that nobody waits for.
+void Connection::drop(Pending* pending)
+{
+    ngx_queue_remove(&pending->link);
+    pending->release();
+    let_end();
 }
 
 /// With nobody to wait for, a worker that ends does not wait.
@@ -210,9 +225,9 @@ const char* Connection::Greeting::what_to_check() const
 void Connection::Greeting::answered(Reply reply)
 {
     if (words_[0] == "ROLE" && !reply.is_error() && reply[0].text() != "master")
-        return connection_.close("it is no master");
+        return connection_.close_for_now("it is no master");
     if (words_[0] == "ROLE" && connection_.is_doubted())
-        return connection_.close(replaced);
+        return connection_.close_for_now(replaced);
     if (!reply.is_error())
         return next();
     char reason[160];
@@ -288,7 +303,7 @@ void Connection::heard(Reply reply)
         close(unasked);
         return pending->fail();
     }
-    if (!reply.is_error())
+    if (state_ == State::ready && !reply.is_error())
         pause_ = shortest_pause;
     if (state_ == State::ready && seeks_master()) {
         if (was_silent()) {
@@ -347,14 +362,18 @@ void Connection::check_deadlines()
 bool Connection::give_up_late(ngx_queue_t* queue)
 {
     auto state = state_;
-    for (auto* link = ngx_queue_head(queue); link != ngx_queue_sentinel(queue); link = ngx_queue_next(link)) {
+    ngx_queue_t* next;
+    for (auto* link = ngx_queue_head(queue); link != ngx_queue_sentinel(queue); link = next) {
         auto* pending = Pending::of(link);
         if (pending->command && pending->is_late())
             pending->give_up();
         if (state_ != state)
             return false;
+        next = ngx_queue_next(link);
         if (pending->command)
             look_by(pending->deadline);
+        else if (queue == &queued_)
+            drop(pending);
     }
     return true;
 }

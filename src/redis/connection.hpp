@@ -76,9 +76,11 @@ private:
     void connect_or_give_up();
     void ready();
     void close(std::string_view reason);
+    void close_for_now(std::string_view reason);
     void rest(std::string_view reason);
     void fail_all();
     void fail(Command::Pending* pending);
+    void drop(Command::Pending* pending);
     void count(const Command::Pending& pending, Reply reply);
     void hear_stray(Reply reply);
     bool transmit(Command::Pending* pending);

@@ -97,7 +97,7 @@ struct Cache::Entry {
     api_token::Seconds asked_at;
     api_token::Seconds touched_at;
     api_token::Seconds used_at;
-    /// Until then its last use is somebody's to write.
+    /// Until then its last use is somebody's to write; or which use was written.
     api_token::Seconds use_claimed_until;
     std::uint32_t epoch;
     std::uint32_t channel;
@@ -363,14 +363,13 @@ void Cache::forget(std::string_view token_id)
     }
 }
 
-bool Cache::claim_use(const api_token::Sha256& digest, time_t use_interval)
+std::optional<api_token::Seconds> Cache::claim_use(const api_token::Sha256& digest, time_t use_interval)
 {
     Lock lock(zone_);
     auto* entry = find_entry(digest);
     if (!entry || entry->use_claimed_until >= ngx_time())
-        return false;
-    entry->use_claimed_until = ngx_time() + use_interval + 2;
-    return true;
+        return std::nullopt;
+    return std::exchange(entry->use_claimed_until, ngx_time() + use_interval + 2);
 }
 
 api_token::Seconds Cache::take_use(const api_token::Sha256& digest)
@@ -379,8 +378,7 @@ api_token::Seconds Cache::take_use(const api_token::Sha256& digest)
     auto* entry = find_entry(digest);
     if (!entry)
         return 0;
-    entry->use_claimed_until = 0;
-    return entry->used_at;
+    return entry->use_claimed_until = entry->used_at;
 }
 
 Cache::Size Cache::size()

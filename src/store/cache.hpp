@@ -60,10 +60,11 @@ public:
                   Standing standing, const Moment& asked);
     /// The token changed.
     void forget(std::string_view token_id);
-    /// Whether the caller is the one to write the token's last use back. Nobody else is until it takes the
-    /// use, or for a little longer than the interval, since a worker may die.
-    bool claim_use(const api_token::Sha256& digest, time_t use_interval);
-    /// When the token was last used, 0 where that is not known.
+    /// Which use of the token was written last, if the caller is the one to write the next; 0 where that is not
+    /// known. Nobody else is until it takes the use, or for a little longer than the interval, since a worker may
+    /// die.
+    std::optional<api_token::Seconds> claim_use(const api_token::Sha256& digest, time_t use_interval);
+    /// When the token was last used, to be written now; 0 where that is not known.
     api_token::Seconds take_use(const api_token::Sha256& digest);
 
     /// The number of the store of that name, shared by all workers; nothing when there are too many.

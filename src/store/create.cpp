@@ -7,12 +7,12 @@ namespace store {
 namespace {
 
 // KEYS: the token; the account's three orders; the idempotency key, if any
-// ARGV: id, inserted_at, expires_at, end of the record, what was asked for, account_id, token_scope, and
-//   by name and value the fields that may be null
+// ARGV: id, inserted_at, expires_at, end of the record or "" where only a token that is there is wanted, what
+//   was asked for, account_id, token_scope, and by name and value the fields that may be null
 // What may be of another type comes first: an error that Redis meets leaves what was written before.
 // Answers 1 when the token is stored; the id and the record of the idempotency key's first token; or "other"
-// when the key was used for something else, "deleted" when its token is gone.
-const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
+// when the key was used for something else, "deleted" when its token is gone, "unknown" when it is not there.
+const redis::Script script{lua_keep, "if KEYS[5] then", lua_record, R"lua(
   local first = redis.call('GET', KEYS[5])
   if first then
     if string.sub(first, 33) ~= ARGV[5] then return 'other' end
@@ -20,12 +20,14 @@ const redis::Script script{"if KEYS[5] then", lua_record, R"lua(
     local fields = record(string.sub(KEYS[1], 1, -33) .. id)
     return fields[1] and {id, fields} or 'deleted'
   end
+  if ARGV[4] == '' then return 'unknown' end
 end
 if redis.call('ZCOUNT', KEYS[3], '-inf', ARGV[2]) > 0 then)lua", lua_drop, lua_forget, R"lua(
   forget({KEYS[2], KEYS[3], KEYS[4]}, string.sub(KEYS[1], 1, -33), ARGV[2], 100)
 end
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
+keep({KEYS[2], KEYS[3]}, ARGV[4], ARGV[2])
 redis.call('HSET', KEYS[1], 'account_id', ARGV[6], 'token_scope', ARGV[7], 'status', 'active',
   'inserted_at', ARGV[2], 'updated_at', ARGV[2], 'expires_at', ARGV[3], unpack(ARGV, 8))
 redis.call('EXPIREAT', KEYS[1], ARGV[4])
@@ -57,10 +59,8 @@ Create::Create(ngx::Request& request, Store& store, const api_token::Token& toke
     if (is_idempotent)
         key(keys.idempotency(token.account_id, wanted.idempotency_key));
 
-    argument(token.id)
-        .argument(token.inserted_at)
-        .argument(token.expires_at)
-        .argument(token.expires_at + retention);
+    argument(token.id).argument(token.inserted_at).argument(token.expires_at);
+    wanted.expiry_problem ? argument("") : argument(token.expires_at + retention);
     argument(is_idempotent ? fingerprint(request.pool(), wanted) : "");
 
     argument(token.account_id).argument(name(token.scope));
@@ -81,6 +81,8 @@ api_token::Result<Created, redis::Failure> Create::await_resume() const
         return Created{Created::Outcome::key_used_for_other_details, {}};
     if (reply->text() == "deleted")
         return Created{Created::Outcome::deleted, {}};
+    if (reply->text() == "unknown")
+        return Created{Created::Outcome::unknown, {}};
     auto token = read_record(request_.pool(), (*reply)[0].text(), (*reply)[1]);
     if (!token)
         return redis::Failure::rejected;

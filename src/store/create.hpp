@@ -13,7 +13,9 @@ struct Created {
         /// The idempotency key was used with other details.
         key_used_for_other_details,
         /// The idempotency key's token was deleted.
-        deleted
+        deleted,
+        /// There is none of that idempotency key, and no new one is made of what was asked.
+        unknown
     };
 
     Outcome outcome = Outcome::stored;

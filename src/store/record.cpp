@@ -22,6 +22,16 @@ local function drop(orders, ids)
 end
 )lua";
 
+const std::string_view lua_keep = R"lua(
+local function keep(orders, ends, now)
+  local left = redis.call('TTL', orders[1])
+  local is_new = left == -1 and redis.call('ZCARD', orders[1]) == 1
+  if is_new or left >= 0 and now + left < ends + 3600 then
+    for _, key in ipairs(orders) do redis.call('EXPIREAT', key, ends + 90000) end
+  end
+end
+)lua";
+
 const std::string_view lua_forget = R"lua(
 local function look_at(ids, orders, token_key, now)
   local gone, added = {}, 0
@@ -33,6 +43,10 @@ local function look_at(ids, orders, token_key, now)
       local ends = left == -1 and 'inf' or now + math.floor(left / 1000)
       added = added + redis.call('ZADD', orders[3], ends, id)
     end
+  end
+  if added > 0 then
+    local left = redis.call('TTL', orders[1])
+    if left >= 0 then redis.call('EXPIRE', orders[3], left) end
   end
   drop(orders, gone)
   return #gone + added

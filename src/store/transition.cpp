@@ -13,7 +13,7 @@ using api_token::Operation;
 // changes,
 //       the status that comes of it or "" to remove it, what the names of an account's keys begin with
 // Answers the record, 1 when the token is removed, "missing", or "not allowed".
-const redis::Script script{lua_record, lua_drop, R"lua(
+const redis::Script script{lua_record, lua_drop, lua_keep, R"lua(
 local id, account, now, allowed, retention, channel, status, account_keys = unpack(ARGV)
 local fields = record(KEYS[1])
 if not fields[1] or account ~= '' and fields[1] ~= account then return 'missing' end
@@ -21,20 +21,26 @@ local is = fields[5]
 if is ~= 'revoked' and tonumber(fields[8]) <= tonumber(now) then is = 'expired' end
 if not string.find(allowed, is, 1, true) then return 'not allowed' end
 redis.call('PUBLISH', channel, id)
-if status == '' then
-  local orders = {}
+-- the orders may be at another node of a cluster by now, or of another type: they come first, and only where they must
+local function orders()
+  local keys = {}
   for i, order in ipairs({'inserted_at', 'expires_at', 'ends_at'}) do
-    orders[i] = account_keys .. fields[1] .. ':' .. order
+    keys[i] = account_keys .. fields[1] .. ':' .. order
+    redis.call('ZCARD', keys[i])
   end
-  -- first, since they may be at another node of a cluster by now
-  drop(orders, {id})
+  return keys
+end
+if status == '' then
+  drop(orders(), {id})
   redis.call('DEL', KEYS[1])
   return 1
 end
-redis.call('HSET', KEYS[1], 'status', status, 'updated_at', now)
 local ends = fields[8] + retention
 local left = redis.call('TTL', KEYS[1])
-if left >= 0 and now + left < ends then redis.call('EXPIREAT', KEYS[1], ends) end
+local is_longer = left >= 0 and now + left < ends
+if is_longer then keep(orders(), ends, now) end
+redis.call('HSET', KEYS[1], 'status', status, 'updated_at', now)
+if is_longer then redis.call('EXPIREAT', KEYS[1], ends) end
 fields[5], fields[7] = status, now
 return fields
 )lua"};

@@ -87,9 +87,14 @@ Uses::Uses(Store& store) : store_(store)
     }
 }
 
+ngx_queue_t* Uses::bucket_of(const api_token::Sha256& digest)
+{
+    return &by_digest_[(digest[0] << 8 | digest[1]) % std::size(by_digest_)];
+}
+
 Uses::Use* Uses::find(const api_token::Sha256& digest)
 {
-    auto* bucket = &by_digest_[digest[0]];
+    auto* bucket = bucket_of(digest);
     for (auto* link = ngx_queue_head(bucket); link != bucket; link = ngx_queue_next(link)) {
         auto* use = ngx_queue_data(link, Use, link_of_digest);
         if (use->digest == digest)
@@ -129,7 +134,7 @@ void Uses::write_later(const api_token::Sha256& digest, const api_token::Identit
     while (before != ngx_queue_sentinel(&waiting_) && Use::of(before)->due > use->due)
         before = ngx_queue_prev(before);
     ngx_queue_insert_after(before, &use->link);
-    ngx_queue_insert_head(&by_digest_[digest[0]], &use->link_of_digest);
+    ngx_queue_insert_head(bucket_of(digest), &use->link_of_digest);
     if (ngx_queue_head(&waiting_) == &use->link)
         arm();
 }

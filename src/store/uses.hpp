@@ -27,6 +27,7 @@ public:
 private:
     struct Use;
 
+    ngx_queue_t* bucket_of(const api_token::Sha256& digest);
     Use* find(const api_token::Sha256& digest);
 
     void write_first();
@@ -38,7 +39,7 @@ private:
     ngx::Timer<Uses, &Uses::flush> timer_{this, true};
     /// In the order that they fall due.
     ngx_queue_t waiting_;
-    ngx_queue_t by_digest_[256];
+    ngx_queue_t by_digest_[1 << 14];
 };
 
 } // namespace store

@@ -18,6 +18,7 @@ constexpr auto details_fields = std::span(bare_fields).first<4>();
 constexpr std::array<std::string_view, 2> envelope_fields = {"details", "idempotency_key"};
 
 constexpr std::size_t idempotency_key_max_length = 64;
+constexpr std::size_t most_others = 100;
 
 /// {"field": ["message", …]}. Counts an error even when there is no memory to keep its message.
 class Errors {
@@ -51,14 +52,16 @@ bool is_absent(const json_t* value)
     return value == nullptr || json_is_null(value);
 }
 
+/// As many as a person reads: a body may have a hundred thousand.
 void refuse_others(json_t* object, std::span<const std::string_view> known, const char* message,
                    Errors& errors)
 {
+    std::size_t others = 0;
     const char* member;
     json_t* value;
     json_object_foreach(object, member, value)
     {
-        if (std::ranges::find(known, std::string_view(member)) == known.end()) {
+        if (std::ranges::find(known, std::string_view(member)) == known.end() && others++ < most_others) {
             errors.add(member, message);
         }
     }
@@ -199,20 +202,13 @@ Seconds default_expiry(Seconds ttl, Seconds now)
     return ttl > last_second - now ? last_second : now + ttl;
 }
 
-/// The time in a member that is given.
-Seconds read_expiry(const json_t* value, std::optional<Seconds> max_ttl, Seconds now, Errors& errors)
+/// Why no token may live until then; null where one may.
+const char* expiry_problem(Seconds expires_at, std::optional<Seconds> max_ttl, Seconds now)
 {
-    const auto expiry = parse_date_time(json_text(value));
-    if (!expiry) {
-        errors.add("expires_at", "must be an RFC 3339 date-time");
-        return 0;
+    if (expires_at <= now) {
+        return "must be in the future";
     }
-    if (*expiry <= now) {
-        errors.add("expires_at", "must be in the future");
-    } else if (max_ttl && *expiry - now > *max_ttl) {
-        errors.add("expires_at", "must not be later than a token may live");
-    }
-    return *expiry;
+    return max_ttl && expires_at - now > *max_ttl ? "must not be later than a token may live" : nullptr;
 }
 
 void read_details(const json_t* details, std::string_view default_account, const CreateRules& rules,
@@ -223,13 +219,26 @@ void read_details(const json_t* details, std::string_view default_account, const
     request.account_id = read_account(details, default_account, errors);
     request.environment_id = read_environment(
         details, scope, rules.environment_check ? request.account_id : std::string_view(), errors);
-    const json_t* expiry = json_object_get(details, "expires_at");
-    request.expires_at_given = !is_absent(expiry);
-    request.expires_at = request.expires_at_given ? read_expiry(expiry, rules.max_ttl, now, errors)
-                                                  : default_expiry(rules.ttl, now);
+    const json_t* given = json_object_get(details, "expires_at");
+    request.expires_at_given = !is_absent(given);
+    if (!request.expires_at_given) {
+        request.expires_at = default_expiry(rules.ttl, now);
+    } else if (const auto expiry = parse_date_time(json_text(given))) {
+        request.expires_at = *expiry;
+        request.expiry_problem = expiry_problem(*expiry, rules.max_ttl, now);
+    } else {
+        errors.add("expires_at", "must be an RFC 3339 date-time");
+    }
 }
 
 } // namespace
+
+CreateError expiry_error(const CreateRequest& request)
+{
+    Errors errors;
+    errors.add("expires_at", request.expiry_problem);
+    return errors.take();
+}
 
 Result<CreateRequest, CreateError> parse_create(std::string_view body, std::string_view default_account,
                                                 std::optional<std::string_view> header_key,
@@ -256,6 +265,9 @@ Result<CreateRequest, CreateError> parse_create(std::string_view body, std::stri
         errors.add("details", "must be an object");
     }
     request.idempotency_key = read_idempotency_key(top, header_key, errors);
+    if (request.expiry_problem != nullptr && (errors.any() || request.idempotency_key.empty())) {
+        errors.add("expires_at", request.expiry_problem);
+    }
     if (errors.any()) {
         return errors.take();
     }

@@ -28,6 +28,9 @@ struct CreateRequest {
     Seconds expires_at;
     /// Whether the client chose `expires_at`: otherwise the same request later means another time.
     bool expires_at_given;
+    /// Why no new token may have this `expires_at`, null where one may. Only with an idempotency key, whose first
+    /// token may be there all the same.
+    const char* expiry_problem;
     /// Empty without one.
     std::string_view idempotency_key;
 };
@@ -37,6 +40,9 @@ struct CreateError {
     /// {"field": ["message", …]}; null where the body is no JSON object at all, or memory ran out.
     Json errors;
 };
+
+/// The error of a request whose idempotency key turned out to be new.
+CreateError expiry_error(const CreateRequest& request);
 
 /// Reads the body of a create request: an ApiToken_DetailsForCreate under `details` or at the top, and an
 /// `idempotency_key` beside it. All errors come at once. `default_account` is the caller's account, a PFID,

@@ -40,7 +40,7 @@ std::unique_ptr<Key::State> make_hmac(Algorithm algorithm, std::string_view secr
 {
     const AlgorithmFacts& known = facts(algorithm);
     const openssl::Mac mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
-    openssl::MacContext context(EVP_MAC_CTX_new(mac.get()));
+    openssl::MacContext context(mac != nullptr ? EVP_MAC_CTX_new(mac.get()) : nullptr);
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string("digest", const_cast<char*>(known.digest), 0), OSSL_PARAM_END};
     if (context == nullptr ||

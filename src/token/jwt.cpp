@@ -250,9 +250,14 @@ bool read_token(Claims& claims)
            read_scope(claims);
 }
 
+/// An API token is no admin's, whatever keys a location has (RFC 8725 §3.12).
 bool read_admin(Claims& claims)
 {
-    const json_t* account = json_object_get(claims.document.get(), "account_id");
+    const json_t* members = claims.document.get();
+    if (json_object_get(members, "token_scope") != nullptr && is_pfid(json_text(json_object_get(members, "jti")))) {
+        return false;
+    }
+    const json_t* account = json_object_get(members, "account_id");
     claims.account_id = json_text(account);
     return account == nullptr || is_pfid(claims.account_id);
 }

@@ -20,7 +20,7 @@ std::optional<std::int64_t> parse_number(std::string_view text, std::int64_t lea
     return is_number && number >= least && number <= most ? std::optional(number) : std::nullopt;
 }
 
-constexpr std::int64_t largest_offset = 1'000'000'000'000;
+constexpr std::int64_t largest_offset = 9'007'199'254'740'991; // that JSON holds as it is
 constexpr std::int64_t largest_page = 100;
 
 bool set_account(ListQuery& query, std::string_view value)

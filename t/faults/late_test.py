@@ -10,7 +10,7 @@ import unittest
 from harness import ACCOUNT, API, Case, Cut, KEYS, eventually
 
 # seconds: longer than what is held back here
-PATIENCE = 3
+PATIENCE = 6
 
 
 class Late(Case):
@@ -56,13 +56,13 @@ class Late(Case):
         eventually(lambda: self.redis.listeners() == 1, 'it listens')
         id, token = self.nginx.new_token()
         other = self.nginx.new_token()[1]
-        end = int(time.time()) + 4
+        end = int(time.time()) + 8
         fields = {'token_scope': 'account', 'account_id': ACCOUNT,
                   'expires_at': datetime.datetime.fromtimestamp(end, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')}
         short = self.nginx.ask('POST', API, body=json.dumps(fields)).json()['token']
         self.assertEqual([self.nginx.check(each).status for each in (token, other, short)], [200] * 3)
-        time.sleep(end - time.time() - 0.5)
-        held = self.hold(1.2, cut=True)
+        time.sleep(end - time.time() - 2)
+        held = self.hold(3, cut=True)
         asked = [self.in_background(1, lambda each=each: self.nginx.check(each)) for each in (token, other, short)]
         eventually(lambda: held, 'Redis is asked')
         time.sleep(0.1)
@@ -82,8 +82,7 @@ class Late(Case):
         self.revoke(id)
         time.sleep(0.2)
         behind = self.in_background(60, lambda: self.nginx.check(token))()
-        let_in = [answer for answer in behind if answer.status != 401]
-        self.assertEqual(let_in, [])
+        self.assertEqual([answer for answer in behind if answer.status == 200], [])
         workers = {answer.headers['X-Worker'] for answer in before()}
         self.assertGreater(len(workers), 4, 'some of those do not listen')
 

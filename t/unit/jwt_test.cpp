@@ -117,6 +117,9 @@ void test_claims_of_an_admin(void**)
     assert_true(static_cast<bool>(any));
     assert_text(any->account_id, "");
     assert_text(check(token, {&hs256()}), "malformed");
+    const auto other =
+        verify_admin(make_jwt(hs256(), account_claims().with("account_id", "").text()), keys, rules);
+    assert_true(!other && other.error() == Refusal::malformed);
 }
 
 /// The example of RFC 7515 A.1: rightly signed, and no token of this service.

@@ -144,7 +144,7 @@ void refused(void**)
         {"pagination[offset]=1.0", offset},
         {"pagination[offset]=1e3", offset},
         {"pagination[offset]=0x10", offset},
-        {"pagination[offset]=1000000000001", offset},
+        {"pagination[offset]=9007199254740992", offset},
         {"pagination[offset]=9223372036854775807", offset},
         {"pagination[offset]=9223372036854775808", offset},
         {"pagination[offset]=18446744073709551616", offset},
