@@ -123,6 +123,11 @@ like(mistake(test_nginx(location => api_with("api_token_redis $store $_;"))),
 unlike(test_nginx(location => api_with("api_token_redis $_;")), qr/not for a log/, 'no password')
     for map { qq("$_") } 'redis://user:not for a log@127.0.0.1', 'redis:not for a log@127.0.0.1', 'redis://127.0.0.1/0?password=not for a log';
 
+{
+    local $ENV{OPENSSL_CONF} = write_key('fips.cnf', "openssl_conf = all\n[all]\nalg_section = algorithms\n[algorithms]\ndefault_properties = fips=yes\n");
+    like(mistake(test_nginx(location => api_with(''))), qr/^api_token_key: "\Q$keys\E\/hs256.jwk" OpenSSL does not offer HS256 /, 'an OpenSSL without HMAC');
+}
+
 # nginx itself tells this at the end, without a line
 is(mistake(test_nginx(location => api_with('api_token_caller account=$nothing;'))), 'unknown "nothing" variable', 'a variable that nobody sets');
 

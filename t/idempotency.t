@@ -220,3 +220,29 @@ sub {
     is($header_again, $header, 'header');
     isnt($signature_again, $signature, 'signature');
 }
+
+
+
+=== TEST 12: a retry behind the time that it asks for, or that is too far by now
+--- config eval
+api() . (api('api_token_ttl 1h', 'api_token_max_ttl 1h') =~ s{location \S+}{location /short/api_token}r)
+--- steps eval
+sub {
+    my $time = time + 2;
+    my @time = gmtime $time;
+    my $date = sprintf '%04d-%02d-%02dT%02d:%02d:%02dZ', $time[5] + 1900, $time[4] + 1, @time[3, 2, 1, 0];
+    my %soon = (token_scope => 'account', expires_at => $date);
+    my %late = (%soon, expires_at => '2098-01-01T00:00:00Z');
+    my ($soon, $late) = (id(with_header('soon', \%soon)), id(with_header('late', \%late)));
+    eventually { time > $time };
+    my $again = with_header('soon', \%soon);
+    is("$again->{status} " . id($again) . ' ' . json($again->{content})->{details}{status}, "200 $soon expired", 'the first token, as it is now');
+    is_answer(with_header('new', \%soon), 422, invalid('{"expires_at":["must be in the future"]}'), 'a new key');
+    is_answer(with_header('soon', {%soon, expires_at => '2020-01-01T00:00:00Z'}), 422, $::other, 'other details');
+    is_answer(with_header('', \%soon), 422, invalid('{"expires_at":["must be in the future"],"idempotency_key":["must be a string of 1 to 64 characters"]}'), 'no key');
+    my $body = JSON::PP->new->canonical->encode(\%late);
+    my $short = sub { (answers(talk("POST /short/api_token HTTP/1.0\r\nContent-Type: application/json\r\nIdempotency-Key: $_[0]\r\nContent-Length: " . length($body) . "\r\n\r\n$body")))[0] };
+    is(id($short->('late')), $late, 'where it would be too far');
+    is_answer($short->('new'), 422, invalid('{"expires_at":["must not be later than a token may live"]}'), 'a new key');
+    is(tokens(), 2, 'tokens');
+}

@@ -71,6 +71,7 @@ sub {
     is($answer->{headers}{'www-authenticate'}, 'Bearer realm="api_token"', 'challenge');
     my $bad = error_body('bad_request', 'The form must hold one token.');
     is_answer(introspect($_), 400, $bad, "form '$_'") for '', 'token=', 'token', 'tokens=x', 'token=x&token=x', 'token=%zz';
+    is_answer(ask('POST /introspect', {'X-Account' => $account, 'Content-Length' => 0}), 400, $bad, 'no body, and no type');
     is_answer(introspect("token=$token", {'Content-Type' => 'application/json'}), 415,
         error_body('bad_request', 'The body must be application/x-www-form-urlencoded.'), 'JSON');
     $answer = ask('/introspect', {'X-Account' => $account});

@@ -342,3 +342,51 @@ sub {
     redis(SET => $key, 'no sorted set');
     is_answer(list(''), 500, error_body('unexpected', 'Something went wrong on the server.'), 'WRONGTYPE');
 }
+
+
+
+=== TEST 11: a Redis that cannot write still lists
+--- config eval: api()
+--- steps eval
+sub {
+    for my $cannot (['full', [qw(CONFIG SET maxmemory 1)], [qw(CONFIG SET maxmemory 0)]], ['a replica', [qw(REPLICAOF 127.0.0.1 1)], [qw(REPLICAOF NO ONE)]]) {
+        my ($name, $begin, $end) = @$cannot;
+        redis('FLUSHALL');
+        my $kept = new_details()->{id};
+        my $time = time + 2;
+        my $expired = new_details({expires_at => date_time($time)})->{id};
+        my $gone = new_details()->{id};
+        redis('DEL', 'api_token:{' . substr($gone, 10, 6) . "}:token:$gone");
+        redis(@$begin);
+        wait_until($time + 0.1);
+        my ($ids, $pagination) = page('sorting=inserted_at');
+        redis(@$end);
+        is_deeply([sort @$ids], [sort $kept, $expired], "$name: what is there");
+        is($pagination->{item_count}, 2, "$name: counted");
+    }
+}
+
+
+
+=== TEST 12: nothing is left of accounts that nobody asks for
+--- config eval
+my $longer = api('api_token_retention 30d', 'api_token_caller account=any') =~ s{location \S+}{location /longer/api_token}r;
+api('api_token_retention 1s', 'api_token_caller account=any') . $longer
+--- steps eval
+sub {
+    my @names = qw(inserted_at expires_at ends_at);
+    my $key = sub { 'api_token:{' . substr($account, 10, 6) . "}:account:$account:$_[0]" };
+    my $ends = sub { redis('TTL', $key->($_[0])) + time };
+    my $time = time + 3;
+    my $first = new_details({account_id => $account, expires_at => date_time($time)});
+    my $day = sub { my ($got, $end, $name) = @_; cmp_ok($got - $end, '>', 3500, "$name: longer than its records"); cmp_ok($got - $end, '<', 90100, "$name: a day at most") };
+    $day->($ends->($_), $time, $_) for @names[0, 1];
+    my $later = $time + 1000000;
+    my $second = new_details({account_id => $account, expires_at => date_time($later)});
+    $day->($ends->($_), $later, "$_, of a later one") for @names[0, 1];
+    new_details({account_id => $account, expires_at => date_time($time + 100)});
+    $day->($ends->($_), $later, "$_, of an earlier one") for @names[0, 1];
+    my $revoked = (answers(talk("POST /longer/api_token/$second->{id}/revoke HTTP/1.0\r\n\r\n")))[0];
+    is($revoked->{status}, 200, 'kept for longer');
+    $day->($ends->($_), $later + 30 * 86400, "$_, of one that is kept") for @names[0, 1];
+}

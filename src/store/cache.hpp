@@ -60,9 +60,9 @@ public:
                   Standing standing, const Moment& asked);
     /// The token changed.
     void forget(std::string_view token_id);
-    /// Which use of the token was written last, if the caller is the one to write the next; 0 where that is not
-    /// known. Nobody else is until it takes the use, or for a little longer than the interval, since a worker may
-    /// die.
+    /// Which use of the token was written last, if the caller is the one to write the next; 0 where that is
+    /// not known. Nobody else is until it takes the use, or for a little longer than the interval, since a
+    /// worker may die.
     std::optional<api_token::Seconds> claim_use(const api_token::Sha256& digest, time_t use_interval);
     /// When the token was last used, to be written now; 0 where that is not known.
     api_token::Seconds take_use(const api_token::Sha256& digest);

@@ -17,12 +17,15 @@ for _ = 1, 10 do
   local page, gone = {redis.call('ZCARD', KEYS[1])}, {}
   for _, id in ipairs(redis.call(range, KEYS[tonumber(order)], first, last)) do
     local fields = record(token_key .. id)
-    if not fields[1] then gone[#gone + 1] = id end
-    page[#page + 1] = id
-    page[#page + 1] = fields
+    if fields[1] then
+      page[#page + 1] = id
+      page[#page + 1] = fields
+    else
+      gone[#gone + 1] = id
+    end
   end
-  if #gone == 0 then return page end
-  drop(KEYS, gone)
+  page[1] = page[1] - #gone
+  if #gone == 0 or not pcall(drop, KEYS, gone) then return page end
 end
 return 'again'
 )lua"};

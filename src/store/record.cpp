@@ -41,15 +41,15 @@ local function look_at(ids, orders, token_key, now)
       gone[#gone + 1] = id
     else
       local ends = left == -1 and 'inf' or now + math.floor(left / 1000)
-      added = added + redis.call('ZADD', orders[3], ends, id)
+      local new = redis.pcall('ZADD', orders[3], ends, id)
+      added = added + (type(new) == 'number' and new or 0)
     end
   end
   if added > 0 then
     local left = redis.call('TTL', orders[1])
     if left >= 0 then redis.call('EXPIRE', orders[3], left) end
   end
-  drop(orders, gone)
-  return #gone + added
+  return (pcall(drop, orders, gone) and #gone or 0) + added
 end
 local function forget(orders, token_key, now, most)
   local known = redis.call('ZCARD', orders[3])

@@ -17,13 +17,14 @@ extern const std::string_view lua_record;
 /// but are still kept, by when Redis drops them. drop(orders, ids): takes tokens out of them.
 extern const std::string_view lua_drop;
 
-/// keep(orders, when a token's record ends, now): Redis drops the orders an hour to a day after their last token's
-/// record, so that an account that nobody asks for leaves nothing.
+/// keep(orders, when a token's record ends, now): Redis drops the orders an hour to a day after their last
+/// token's record, so that an account that nobody asks for leaves nothing.
 extern const std::string_view lua_keep;
 
 /// forget(orders, token key without its id, now, most): drops the tokens whose records Redis has dropped. A
 /// token is looked at when it has expired and when its record ends, at most `most` each at a time; answers
-/// whether that was not enough. Stands behind lua_drop.
+/// whether that was not enough. Where Redis cannot write, since it is full or a replica, nothing is dropped.
+/// Stands behind lua_drop.
 extern const std::string_view lua_forget;
 
 /// A token as record() answered it, its texts copied to the pool. Nothing where there is no

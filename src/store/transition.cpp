@@ -37,10 +37,10 @@ if status == '' then
 end
 local ends = fields[8] + retention
 local left = redis.call('TTL', KEYS[1])
-local is_longer = left >= 0 and now + left < ends
-if is_longer then keep(orders(), ends, now) end
+-- the orders are there for an hour longer anyway
+if left >= 0 and now + left + 3000 < ends then keep(orders(), ends, now) end
 redis.call('HSET', KEYS[1], 'status', status, 'updated_at', now)
-if is_longer then redis.call('EXPIREAT', KEYS[1], ends) end
+if left >= 0 and now + left < ends then redis.call('EXPIREAT', KEYS[1], ends) end
 fields[5], fields[7] = status, now
 return fields
 )lua"};

@@ -39,6 +39,16 @@ public:
         json_array_append_new(messages, json_string(message));
     }
 
+    /// Behind those of its own.
+    void append(const Errors& others)
+    {
+        any_ = any_ || others.any_;
+        if (!fields_) {
+            fields_.reset(json_object());
+        }
+        json_object_update(fields_.get(), others.fields_.get());
+    }
+
     bool any() const { return any_; }
     CreateError take() { return {std::move(fields_)}; }
 
@@ -264,10 +274,13 @@ Result<CreateRequest, CreateError> parse_create(std::string_view body, std::stri
         refuse_others(top, envelope_fields, "must not stand beside details", errors);
         errors.add("details", "must be an object");
     }
-    request.idempotency_key = read_idempotency_key(top, header_key, errors);
-    if (request.expiry_problem != nullptr && (errors.any() || request.idempotency_key.empty())) {
+    Errors errors_of_key;
+    request.idempotency_key = read_idempotency_key(top, header_key, errors_of_key);
+    const bool may_be_retry = !errors.any() && !errors_of_key.any() && !request.idempotency_key.empty();
+    if (request.expiry_problem != nullptr && !may_be_retry) {
         errors.add("expires_at", request.expiry_problem);
     }
+    errors.append(errors_of_key);
     if (errors.any()) {
         return errors.take();
     }

@@ -28,8 +28,8 @@ struct CreateRequest {
     Seconds expires_at;
     /// Whether the client chose `expires_at`: otherwise the same request later means another time.
     bool expires_at_given;
-    /// Why no new token may have this `expires_at`, null where one may. Only with an idempotency key, whose first
-    /// token may be there all the same.
+    /// Why no new token may have this `expires_at`, null where one may. Only with an idempotency key, whose
+    /// first token may be there all the same.
     const char* expiry_problem;
     /// Empty without one.
     std::string_view idempotency_key;

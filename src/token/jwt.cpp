@@ -254,7 +254,8 @@ bool read_token(Claims& claims)
 bool read_admin(Claims& claims)
 {
     const json_t* members = claims.document.get();
-    if (json_object_get(members, "token_scope") != nullptr && is_pfid(json_text(json_object_get(members, "jti")))) {
+    if (json_object_get(members, "token_scope") != nullptr &&
+        is_pfid(json_text(json_object_get(members, "jti")))) {
         return false;
     }
     const json_t* account = json_object_get(members, "account_id");
