@@ -172,16 +172,3 @@ sub {
     is(redis('DBSIZE'), 0, 'keys');
     ok(!exists $answer->{headers}{$_}, "no $_") for qw(www-authenticate retry-after allow);
 }
-
-
-
-=== TEST 12: more fields that there are not than anybody reads
---- config eval: api()
---- steps eval
-sub {
-    my $answer = post('{' . join(',', map { qq("x$_":1) } 1 .. 150) . ',"expires_at":1}');
-    is($answer->{status}, 422, 'refused');
-    my $errors = json($answer->{content})->{errors};
-    is(scalar(grep { /^x/ } keys %$errors), 100, 'a hundred of them');
-    is_deeply([grep { !/^x/ } sort keys %$errors], [qw(expires_at token_scope)], 'and all that is wrong with those that there are');
-}

@@ -47,7 +47,7 @@ local function look_at(ids, orders, token_key, now)
   end
   if added > 0 then
     local left = redis.call('TTL', orders[1])
-    if left >= 0 then redis.call('EXPIRE', orders[3], left) end
+    if left >= 0 then redis.call('EXPIREAT', orders[3], now + left) end
   end
   return (pcall(drop, orders, gone) and #gone or 0) + added
 end

@@ -39,7 +39,7 @@ private:
     ngx::Timer<Uses, &Uses::flush> timer_{this, true};
     /// In the order that they fall due.
     ngx_queue_t waiting_;
-    ngx_queue_t by_digest_[1 << 14];
+    ngx_queue_t by_digest_[1 << 12];
 };
 
 } // namespace store

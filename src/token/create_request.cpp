@@ -18,7 +18,6 @@ constexpr auto details_fields = std::span(bare_fields).first<4>();
 constexpr std::array<std::string_view, 2> envelope_fields = {"details", "idempotency_key"};
 
 constexpr std::size_t idempotency_key_max_length = 64;
-constexpr std::size_t most_others = 100;
 
 /// {"field": ["message", …]}. Counts an error even when there is no memory to keep its message.
 class Errors {
@@ -42,7 +41,10 @@ public:
     /// Behind those of its own.
     void append(const Errors& others)
     {
-        any_ = any_ || others.any_;
+        if (!others.any_) {
+            return;
+        }
+        any_ = true;
         if (!fields_) {
             fields_.reset(json_object());
         }
@@ -62,16 +64,14 @@ bool is_absent(const json_t* value)
     return value == nullptr || json_is_null(value);
 }
 
-/// As many as a person reads: a body may have a hundred thousand.
 void refuse_others(json_t* object, std::span<const std::string_view> known, const char* message,
                    Errors& errors)
 {
-    std::size_t others = 0;
     const char* member;
     json_t* value;
     json_object_foreach(object, member, value)
     {
-        if (std::ranges::find(known, std::string_view(member)) == known.end() && others++ < most_others) {
+        if (std::ranges::find(known, std::string_view(member)) == known.end()) {
             errors.add(member, message);
         }
     }
