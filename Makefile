@@ -92,7 +92,8 @@ test-unit: | deps-build deps-test
 
 ## test-nginx      Test::Nginx, t/*.t, against Debian's nginx; TESTS='t/x.t …': only these
 ##                 REDIS=redis, cluster, sentinel, rediss: that instead of unix, a socket; see t/lib/Topology.pm
-TESTS ?= t
+# the largest files take longest; what they mostly do is wait
+TESTS ?= $(shell ls -S t/*.t)
 REDIS ?= unix
 TEST_NGINX := build/test-nginx/usr/share/perl5
 $(TEST_NGINX)/Test/Nginx.pm: | deps-test
@@ -100,7 +101,7 @@ $(TEST_NGINX)/Test/Nginx.pm: | deps-test
 
 # $(1): nginx, $(2): the module, $(3): the folder for the servers' files
 run_nginx = PERL5LIB=$(CURDIR)/$(TEST_NGINX):$(CURDIR)/t/lib TEST_NGINX_BINARY=$(1) MODULE=$(2) T_OUT=$(3) REDIS=$(REDIS) \
-	tools/alone.sh prove -j$$(($$(nproc) + 1)) -r $(TESTS)
+	tools/alone.sh prove -j$$(($$(nproc) + 3)) $(TESTS)
 
 .PHONY: test-nginx
 test-nginx: $(BUILD)/$(NAME).so $(TEST_NGINX)/Test/Nginx.pm | deps-run deps-test
@@ -119,7 +120,7 @@ test-topologies: $(BUILD)/$(NAME).so
 FAULTS ?= *_test.py
 # $(1): nginx, $(2): the module. In reverse, so that none of the long ones is begun last
 run_faults = export TEST_NGINX_BINARY=$(1) MODULE=$(2); printf '%s\n' $(notdir $(wildcard t/faults/$(FAULTS))) | sort -r | \
-	xargs -P$$(nproc) -n1 tools/alone.sh python3 -B -m unittest discover -s t/faults -p
+	xargs -P$$(($$(nproc) + 1)) -n1 tools/alone.sh python3 -B -m unittest discover -s t/faults -p
 
 .PHONY: test-faults
 test-faults: $(BUILD)/$(NAME).so | deps-run deps-test
