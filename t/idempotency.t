@@ -239,6 +239,7 @@ sub {
     is("$again->{status} " . id($again) . ' ' . json($again->{content})->{details}{status}, "200 $soon expired", 'the first token, as it is now');
     is_answer(with_header('new', \%soon), 422, invalid('{"expires_at":["must be in the future"]}'), 'a new key');
     is_answer(with_header('soon', {%soon, expires_at => '2020-01-01T00:00:00Z'}), 422, $::other, 'other details');
+    is_answer(with_header('soon', {%soon, expires_at => '1006-03-01T00:00:00Z'}), 422, invalid('{"expires_at":["must be in the future"]}'), 'long before');
     is_answer(with_header('', \%soon), 422, invalid('{"expires_at":["must be in the future"],"idempotency_key":["must be a string of 1 to 64 characters"]}'), 'no key');
     my $body = JSON::PP->new->canonical->encode(\%late);
     my $short = sub { (answers(talk("POST /short/api_token HTTP/1.0\r\nContent-Type: application/json\r\nIdempotency-Key: $_[0]\r\nContent-Length: " . length($body) . "\r\n\r\n$body")))[0] };

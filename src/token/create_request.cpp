@@ -276,7 +276,9 @@ Result<CreateRequest, CreateError> parse_create(std::string_view body, std::stri
     }
     Errors errors_of_key;
     request.idempotency_key = read_idempotency_key(top, header_key, errors_of_key);
-    const bool may_be_retry = !errors.any() && !errors_of_key.any() && !request.idempotency_key.empty();
+    // no token is from before 1970
+    const bool may_be_retry =
+        !errors.any() && !errors_of_key.any() && !request.idempotency_key.empty() && request.expires_at > 0;
     if (request.expiry_problem != nullptr && !may_be_retry) {
         errors.add("expires_at", request.expiry_problem);
     }

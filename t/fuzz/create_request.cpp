@@ -25,8 +25,11 @@ void check_accepted(const CreateRequest& request, const CreateRules& rules)
         must(!rules.environment_check ||
              api_token::partition_of(request.environment_id) == api_token::partition_of(request.account_id));
     }
-    must(request.expires_at > now && request.expires_at <= api_token::last_second);
-    must(!rules.max_ttl || request.expires_at - now <= *rules.max_ttl);
+    const bool is_future = request.expires_at > now && request.expires_at <= api_token::last_second;
+    const bool is_possible = is_future && (!rules.max_ttl || request.expires_at - now <= *rules.max_ttl);
+    must((request.expiry_problem == nullptr) == is_possible);
+    must(is_possible ||
+         (request.expires_at_given && request.expires_at > 0 && !request.idempotency_key.empty()));
     must(request.idempotency_key.size() <= 4 * 64 && api_token::is_utf8(request.idempotency_key));
 }
 

@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     must(query->account_size == 0 || api_token::is_pfid(query->account_id()));
-    must(query->offset >= 0 && query->offset <= 1'000'000'000'000);
+    must(query->offset >= 0 && query->offset <= 9'007'199'254'740'991);
     must(query->page_size >= 1 && query->page_size <= 100);
     const auto again = api_token::parse_list_query(print(*query));
     must(again && same(*again, *query));
