@@ -118,3 +118,18 @@ sub {
         is("@statuses", '200' . ' 404' x 7, 'eight at once');
     }
 }
+
+
+
+=== TEST 7: nothing of it is done where a sorted set is none
+--- config eval: api()
+--- steps eval
+sub {
+    my $id = token_that_is('revoked');
+    my $key = 'api_token:{' . substr($account, 10, 6) . "}:account:$account:ends_at";
+    redis('SET', $key, 'x');
+    is(request(DELETE => "/$id")->{status}, 500, 'delete');
+    redis('DEL', $key);
+    is(json(request(GET => '')->{content})->{pagination}{item_count}, 1, 'it is listed');
+    is(request(DELETE => "/$id")->{status}, 200, 'delete');
+}
