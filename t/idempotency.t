@@ -244,6 +244,7 @@ sub {
     my $body = JSON::PP->new->canonical->encode(\%late);
     my $short = sub { (answers(talk("POST /short/api_token HTTP/1.0\r\nContent-Type: application/json\r\nIdempotency-Key: $_[0]\r\nContent-Length: " . length($body) . "\r\n\r\n$body")))[0] };
     is(id($short->('late')), $late, 'where it would be too far');
+    is_answer(with_header('soon', {%soon, account_id => $account =~ s/f$/g/r}), 422, invalid('{"expires_at":["must be in the future"]}'), 'an account that is not the caller\'s');
     is_answer($short->('new'), 422, invalid('{"expires_at":["must not be later than a token may live"]}'), 'a new key');
     is(tokens(), 2, 'tokens');
 }

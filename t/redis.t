@@ -46,47 +46,6 @@ sub false_redis {
     POSIX::_exit(0);
 }
 
-# the first whole command of a text, which is taken from it
-sub take_command {
-    my $text = shift;
-    pos($$text) = 0;
-    my ($count) = $$text =~ /\G\*(\d+)\r\n/gc or return;
-    my @words;
-    for (1 .. $count) {
-        my ($size) = $$text =~ /\G\$(\d+)\r\n/gc or return;
-        return if length($$text) < pos($$text) + $size + 2;
-        push @words, substr $$text, pos($$text), $size;
-        pos($$text) += $size + 2;
-    }
-    substr($$text, 0, pos $$text) = '';
-    return @words;
-}
-
-# the only node of a cluster, which takes 0.8 s for a script: that of more than one key is for later, others find nothing;
-# answers its process
-sub slow_node {
-    my $port = shift;
-    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 64, ReuseAddr => 1) // die "$port: $!\n";
-    my $pid = fork() // die "fork: $!\n";
-    return $pid if $pid;
-    while (my $client = $listener->accept) {
-        next if fork();
-        close $listener;
-        my $seen = '';
-        while (sysread $client, $seen, 65536, length $seen) {
-            while (my @words = take_command(\$seen)) {
-                my $is_slots = "@words" eq 'CLUSTER SLOTS';
-                Time::HiRes::sleep(0.8) if $words[0] eq 'EVALSHA';
-                syswrite $client, $is_slots ? "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n\$9\r\n127.0.0.1\r\n:$port\r\n\$1\r\nx\r\n"
-                    : $words[0] eq 'CLUSTER' ? "\$16\r\ncluster_state:ok\r\n"
-                    : $words[2] > 1 ? "-TRYAGAIN Multiple keys request during rehashing of slot\r\n" : "*1\r\n\$-1\r\n";
-            }
-        }
-        POSIX::_exit(0);
-    }
-    POSIX::_exit(0);
-}
-
 run_tests();
 
 __DATA__
@@ -449,29 +408,3 @@ sub {
     kill TERM => $redis;
     waitpid $redis, 0;
 }
-
-
-
-=== TEST 19: a command that is sent again before its end is answered in time, and others of its connection are answered
---- config eval: api("api_token_redis cluster://127.0.0.1:$::single timeout=2s")
---- steps eval
-sub {
-    my $node = slow_node($::single);
-    my $retrieve = "GET /api/v1/api_token/$::account HTTP/1.0\r\n\r\n";
-    # the create is sent at 0, 0.81 and 1.63 s
-    for my $pause (1.2, 1.8) {
-        eventually { (answers(talk($retrieve)))[0]{status} == 404 };
-        my ($create, $other, $sent) = (connect_to_nginx(), connect_to_nginx(), Time::HiRes::time());
-        print $create "POST /api/v1/api_token HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create";
-        Time::HiRes::sleep($pause);
-        print $other $retrieve;
-        local $/;
-        is((answers(<$create>))[0]{status}, 503, 'a create');
-        cmp_ok(Time::HiRes::time() - $sent, '<', 2.4, 'in time');
-        is((answers(<$other>))[0]{status}, 404, "what is asked after $pause s");
-    }
-    kill TERM => $node;
-    waitpid $node, 0;
-}
---- no_error_log
-does not answer in time

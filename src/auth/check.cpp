@@ -208,6 +208,12 @@ ngx_int_t check_presented(ngx_http_request_t* r, const http::Settings& settings,
     return decide(r, presented, judge(presented.known->standing));
 }
 
+/// Whether the check has decided, and in this location.
+bool is_decided(const ngx_http_request_t* r, const http::Context* context)
+{
+    return context && context->presented.verdict && context->presented.settings == &http::Settings::of(r);
+}
+
 /// A subrequest that was let in may have been led here by a rewrite.
 void leave_location(ngx_http_request_t* r)
 {
@@ -229,7 +235,7 @@ ngx_int_t check(ngx_http_request_t* r)
     const auto& settings = http::Settings::of(r);
     if (presented.is_waiting)
         return NGX_AGAIN;
-    if (presented.verdict && presented.settings == &settings)
+    if (is_decided(r, context))
         return *presented.verdict;
 
     // a context that was made in the rewrite phase knows an older path, or an older location
@@ -244,10 +250,8 @@ ngx_int_t check(ngx_http_request_t* r)
 /// Such a `return` is one behind a `set`. Errors are refusals anyway.
 ngx_int_t filter_subrequest(ngx_http_request_t* r)
 {
-    if (r == r->main || r->err_status >= NGX_HTTP_BAD_REQUEST || !is_checked(r))
-        return next_header_filter(r);
-    const auto* context = http::Context::find(r);
-    if (context && context->presented.verdict && context->presented.settings == &http::Settings::of(r))
+    bool is_error = r->err_status >= NGX_HTTP_BAD_REQUEST;
+    if (r == r->main || is_error || is_decided(r, http::Context::find(r)) || !is_checked(r))
         return next_header_filter(r);
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "a subrequest was answered before auth_api_token had its token or realm: no `return` here");
@@ -289,7 +293,7 @@ void install_subrequest_filter()
 const api_token::Identity* presented_identity(ngx_http_request_t* r)
 {
     auto* context = http::Context::find(r);
-    if (context && context->presented.verdict && context->presented.settings == &http::Settings::of(r))
+    if (is_decided(r, context))
         return *context->presented.verdict == NGX_OK ? &context->presented.identity : nullptr;
     if (http::Context::find_kept(r) || !is_checked(r) || !(context = http::Context::get(r)))
         return nullptr;

@@ -1,15 +1,13 @@
 """Nodes of a cluster that the test plays, and a name server that is silent."""
 
+import pathlib
 import socket
+import tempfile
 import threading
 import time
 import unittest
 
 from harness import ACCOUNT, API, MARGIN, Nginx, eventually, new_key, read_reply
-from load import RECONNECTED
-
-import pathlib
-import tempfile
 
 OK, NOTHING = b'+OK\r\n', b'*1\r\n$-1\r\n'
 RECORD = f'{API}/{ACCOUNT}'
@@ -160,6 +158,26 @@ class Nodes(unittest.TestCase):
         self.assertEqual(answer.status, 404)
         self.assertGreaterEqual(answer.seconds, 8)
         self.assertLess(self.until_served(nginx), 5, 'the other has it now')
+
+    def test_command_sent_again(self):
+        """Is late alone, and in time: others of its node's connection are answered."""
+        def answer(words, host):
+            time.sleep(0.8)
+            several_keys = int(words[2]) > 1
+            return b'-TRYAGAIN Multiple keys request during rehashing of slot\r\n' if several_keys else NOTHING
+        nginx = self.start_nginx(f'cluster://127.0.0.1:{self.new_node(answer).port}', cache='', timeout='2s')
+        creates = []
+        # the create is sent at 0, 0.81 and 1.63 s
+        for pause in 1.2, 1.8:
+            self.until_served(nginx)
+            create = threading.Thread(target=lambda: creates.append(nginx.create()))
+            create.start()
+            time.sleep(pause)
+            self.assertEqual(self.status(nginx), 404, f'what is asked after {pause} s')
+            create.join()
+            self.assertEqual(creates[-1].status, 503)
+            self.assertLess(creates[-1].seconds, 2.4)
+        self.assertNotIn('does not answer in time', nginx.log())
 
     def test_script_sent_again(self):
         """It has what is left of the time."""
