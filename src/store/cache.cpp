@@ -1,5 +1,7 @@
 #include "cache.hpp"
 
+#include "channel.hpp"
+
 #include <algorithm>
 #include <atomic>
 
@@ -8,12 +10,8 @@ namespace store {
 namespace {
 
 constexpr std::uint32_t none = 0xffffffff;
-constexpr std::size_t most_channels = 4;
-constexpr std::size_t most_listeners = 8;
 constexpr std::size_t generations = 1024;
 constexpr time_t longest_refusal = 5;
-/// How long a channel is its store's though nobody hears it.
-constexpr time_t channel_kept_for = 60;
 
 std::uint32_t hash(std::string_view bytes)
 {
@@ -27,67 +25,6 @@ std::uint32_t hash_of_id(std::string_view id)
 {
     return ngx_murmur_hash2(ngx::str(id.substr(16)).data, id.size() - 16);
 }
-
-/// Of a worker that hears of changes, while `process` is not 0.
-struct Listener {
-    ngx_pid_t process;
-    ngx_msec_t heard_at;
-
-    bool is_live() const
-    {
-        return process && static_cast<ngx_msec_int_t>(ngx_current_msec - heard_at) <
-                              static_cast<ngx_msec_int_t>(Cache::longest_silence);
-    }
-    bool is_gone() const { return process && (!is_live() || (kill(process, 0) == -1 && ngx_errno == ESRCH)); }
-};
-
-/// A store's. The number of a channel that another store has taken over is no longer its own.
-struct Channel {
-    api_token::Sha256 name;
-    std::uint32_t number;
-    std::uint32_t epoch;
-    time_t named_at;
-    Listener listeners[most_listeners];
-
-    bool is_heard() const
-    {
-        return std::any_of(std::begin(listeners), std::end(listeners),
-                           [](const auto& one) { return one.is_live(); });
-    }
-    bool is_free() const
-    {
-        return name == api_token::Sha256{} || (!is_heard() && ngx_time() > named_at + channel_kept_for);
-    }
-    Listener* listener_of(ngx_pid_t process)
-    {
-        auto* found = std::find_if(std::begin(listeners), std::end(listeners),
-                                   [process](const auto& one) { return one.process == process; });
-        return found == std::end(listeners) ? nullptr : found;
-    }
-    void take_over(const api_token::Sha256& by)
-    {
-        number += most_channels;
-        epoch++;
-        name = by;
-        std::fill(std::begin(listeners), std::end(listeners), Listener{});
-    }
-    void join()
-    {
-        for (auto& listener : listeners) {
-            if (!listener.is_gone())
-                continue;
-            epoch++;
-            listener.process = 0;
-        }
-        if (!is_heard())
-            epoch++;
-        auto* place = listener_of(ngx_pid);
-        if (!place)
-            place = listener_of(0);
-        if (place)
-            *place = {ngx_pid, ngx_current_msec};
-    }
-};
 
 } // namespace
 

@@ -41,9 +41,6 @@ struct Moment {
 /// entries of an old one are asked for again. A listener counts for a second after it last heard of Redis.
 class Cache {
 public:
-    /// How long a silent listener counts, in ms.
-    static constexpr ngx_msec_t longest_silence = 1000;
-
     Cache(ngx_shm_zone_t* zone, time_t valid, time_t stale) : zone_(zone), valid_(valid), stale_(stale) {}
 
     /// Lays out the memory; an nginx before this one may have filled it.
