@@ -228,7 +228,7 @@ sub {
     my $sent = Time::HiRes::time();
     is_answer(make($account), 503, $::unavailable, 'a create, whose keys are at both');
     my $took = Time::HiRes::time() - $sent;
-    ok($took > 0.4 && $took < 1.2, "after the timeout: $took");
+    ok($took > 0.4 && $took < 3, "after the timeout: $took");
 
     # the script finds the token's key, and then not those that its account has
     my ($id, $prefix) = ($known[2][1]{id}, key_of($known[2][1]{id}) =~ s/token:.*/account:$account/r);
@@ -279,7 +279,7 @@ sub {
         $answer->{status} == 200;
     };
     ok($seen{503}, 'there was such a time');
-    cmp_ok($longest, '<', 1.2, 'each answer in time');
+    cmp_ok($longest, '<', 3, 'each answer in time');
     until_served();
     until_heard_at($::replica, @::masters[1, 2]);
     is(ask('/', $token)->{status}, 200, 'the replica has the token') for 1 .. 3;
@@ -329,7 +329,7 @@ sub {
     my $sent = Time::HiRes::time();
     is_answer(make($::accounts[0]), 503, $::unavailable, 'create') for 1 .. 2;
     my $took = Time::HiRes::time() - $sent;
-    cmp_ok($took, '<', 2, 'in time');
+    cmp_ok($took, '<', 4, 'in time');
     eventually { open my $log, '<', $Test::Nginx::Util::ErrLogFile; local $/; <$log> =~ /cluster support disabled/ };
 }
 --- error_log

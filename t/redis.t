@@ -157,7 +157,7 @@ sub {
 === TEST 7: Redis is away: 503, at once, and nginx starts all the same
 --- config eval
 my @urls = ("unix:/nonexistent/redis.sock", 'redis://127.0.0.1:1');
-join '', map { api("api_token_redis $urls[$_]") =~ s{location \S+}{location /$_}r } 0 .. $#urls
+join '', map { api("api_token_redis $urls[$_] timeout=10s") =~ s{location \S+}{location /$_}r } 0 .. $#urls
 --- steps eval
 sub {
     my $start = Time::HiRes::time();
@@ -166,7 +166,7 @@ sub {
             . "Content-Length: 25\r\n\r\n$::create"));
         is_unavailable($answer, "location $at");
     }
-    cmp_ok(Time::HiRes::time() - $start, '<', 0.4, 'within a moment');
+    cmp_ok(Time::HiRes::time() - $start, '<', 5, 'within a moment');
 }
 --- error_log eval
 [qr/redis unix:\/nonexistent\/redis.sock: No such file or directory; requests that need it are answered 503 until it is back/,
@@ -302,11 +302,11 @@ api('api_token_redis ' . redis_here('timeout=100ms'))
 --- steps eval
 sub {
     is(post($::create)->{status}, 200, 'fast');
-    redis('CLIENT', 'PAUSE', 600, 'ALL');
+    redis('CLIENT', 'PAUSE', 2000, 'ALL');
     my $start = Time::HiRes::time();
     is_unavailable(post($::create), 'slow');
     my $took = Time::HiRes::time() - $start;
-    ok($took > 0.09 && $took < 0.4, "after $took s");
+    ok($took > 0.09 && $took < 1.5, "after $took s");
     ok(eventually { post($::create)->{status} == 200 }, 'fast again');
 }
 --- error_log
