@@ -4,6 +4,7 @@ workers(2);
 master_on();
 plan 'no_plan';
 
+our $large   = join '', map { sprintf "%07d\n", $_ } 1 .. 700;
 our $missing = error_body('not_authenticated', 'The request carries no valid credentials.');
 
 sub is_status {
@@ -146,7 +147,8 @@ api() . 'location /site { auth_request /check; proxy_pass http://behind; } locat
     location /other { auth_request /wants; proxy_pass http://behind; } location = /wants { internal; auth_api_token r; rewrite ^ /environment last; }
     location = /environment { internal; auth_api_token r scope=environment; return 204; }
     location /off { auth_request /offs; proxy_pass http://behind; } location = /offs { internal; set $realm off; auth_api_token $realm; proxy_pass http://behind; }
-    location /set { auth_request /sets; proxy_pass http://behind; } location = /sets { internal; set $token $cookie_t; auth_api_token r token=$token; proxy_pass http://behind; }'
+    location /set { auth_request /sets; proxy_pass http://behind; } location = /sets { internal; set $token $cookie_t; auth_api_token r token=$token; proxy_pass http://behind; }
+    location /sent { auth_request /by-cookie; proxy_pass http://behind; } location = /by-cookie { internal; auth_api_token r token=$cookie_t; return 204; }'
 --- steps eval
 sub {
     my ($token, $details) = new_token();
@@ -159,6 +161,8 @@ sub {
     is_status('/off', undef, 200, 'off by a realm that the location sets');
     is_status('/set', {Cookie => "t=$token"}, 200, 'a token that the location sets');
     is_status('/set', {Cookie => 't=x', Authorization => "Bearer $token"}, 401, 'a bad one');
+    is_status('/sent', {Cookie => "t=$token"}, 200, 'a token that the client sends');
+    is_status('/sent', $_, 401, 'a bad one') for {Cookie => 't=x'}, $token;
     is(request(POST => "/$details->{id}/suspend")->{status}, 200, 'suspend');
     is_status($_, $token, 401, "$_: suspended") for '/site', '/led', '/other';
 }
@@ -206,7 +210,7 @@ sub {
 api() . 'location /page { ssi on; }
     location /site { auth_request /check; proxy_pass http://behind; } location = /check { internal; set $token $cookie_t; auth_api_token r token=$token; return 204; }
     location /realm { auth_request /realms; proxy_pass http://behind; } location = /realms { internal; auth_api_token $http_x_realm; return 204; }
-    location /text { auth_api_token r token=$arg_t; return 200 secret; }'
+    location /text { set $token $arg_t; auth_api_token r token=$token; return 200 secret; }'
 --- user_files
 >>> page.html
 [<!--#include virtual="/text" -->]
@@ -220,3 +224,34 @@ sub {
 }
 --- error_log
 a subrequest was answered before auth_api_token had its token or realm
+
+
+
+=== TEST 9: what nginx asks for a request that was let in: slices, and what refreshes a cache
+--- http_config eval
+checks('api_token_cache zone=t:1m') . "proxy_cache_path $ENV{TEST_NGINX_KEYS}/cache keys_zone=pages:1m;
+    server { listen unix:$ENV{TEST_NGINX_KEYS}/files.sock; root html; add_header X-Time \$msec; }"
+--- config eval
+my $proxy = "proxy_cache pages; proxy_http_version 1.1; proxy_pass http://unix:$ENV{TEST_NGINX_KEYS}/files.sock:";
+my $slice = 'slice 1k; proxy_cache_key $uri$slice_range; proxy_set_header Range $slice_range; proxy_cache_valid 206 1h;';
+api() . "location /slices { auth_api_token r; $slice $proxy/large.txt; } location /by-cookie { auth_api_token r token=\$cookie_t; $slice $proxy/large.txt; }
+    location /stale { auth_api_token r; proxy_cache_valid 1s; proxy_cache_use_stale updating; proxy_cache_background_update on; $proxy/small.txt; }
+    location /page { ssi on; }"
+--- user_files eval
+[['large.txt', $::large], ['small.txt', 'small'], ['page.html', '[<!--#include virtual="/slices" -->]']]
+--- steps eval
+sub {
+    my ($token) = new_token();
+    for my $round (1, 2) {
+        is(is_status('/slices', $token, 200, 'slices')->{content}, $::large, 'whole');
+        is(is_status('/slices', {Authorization => "Bearer $token", Range => 'bytes=900-3099'}, 206, 'a range')->{content}, substr($::large, 900, 2200), 'whole');
+        is(is_status('/by-cookie', {Cookie => "t=$token"}, 200, 'by a cookie')->{content}, $::large, 'whole');
+        is_status('/slices', 'x', 401, 'a bad token');
+        is_status('/by-cookie', $token, 401, 'none');
+    }
+    my $first = is_status('/stale', $token, 200, 'cached')->{headers}{'x-time'};
+    eventually { ask('/stale', $token)->{headers}{'x-time'} ne $first };
+    unlike(content('/page.html'), qr/0000001/, 'an include');
+}
+--- no_error_log
+[error]

@@ -247,11 +247,20 @@ ngx_int_t check(ngx_http_request_t* r)
     return check_presented(r, settings, presented);
 }
 
+/// Whether it is answered by `return`, or by another module of the same phase.
+bool is_in_rewrite_phase(const ngx_http_request_t* r)
+{
+    auto* main =
+        static_cast<ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
+    return main->phase_engine.handlers[r->phase_handler].checker == ngx_http_core_rewrite_phase;
+}
+
 /// Such a `return` is one behind a `set`. Errors are refusals anyway.
 ngx_int_t filter_subrequest(ngx_http_request_t* r)
 {
     bool is_error = r->err_status >= NGX_HTTP_BAD_REQUEST;
-    if (r == r->main || is_error || is_decided(r, http::Context::find(r)) || !is_checked(r))
+    if (r == r->main || is_error || !is_in_rewrite_phase(r) || is_decided(r, http::Context::find(r)) ||
+        !is_checked(r))
         return next_header_filter(r);
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "a subrequest was answered before auth_api_token had its token or realm: no `return` here");
@@ -279,7 +288,8 @@ ngx_int_t check_subrequest(ngx_http_request_t* r)
 ngx_int_t check_subrequest_early(ngx_http_request_t* r)
 {
     const auto& settings = http::Settings::of(r);
-    if (settings.token_source || (settings.realm && settings.realm->lengths))
+    bool may_be_set = settings.token_source && !settings.is_token_sent;
+    if (may_be_set || (settings.realm && settings.realm->lengths))
         return NGX_DECLINED;
     auto status = check_subrequest(r);
     return status == NGX_AGAIN ? NGX_DONE : status;

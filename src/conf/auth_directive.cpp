@@ -11,6 +11,14 @@ char* error()
     return static_cast<char*>(NGX_CONF_ERROR);
 }
 
+/// Whether it is one cookie, header or argument.
+bool is_sent(std::string_view value)
+{
+    bool is_one = value.find_first_of("${", 1) == value.npos;
+    return is_one &&
+           (value.starts_with("$cookie_") || value.starts_with("$http_") || value.starts_with("$arg_"));
+}
+
 const char* read_scope(std::string_view value, http::Settings& settings)
 {
     auto scope = api_token::parse_scope(value);
@@ -32,6 +40,7 @@ const char* read_parameter(ngx_conf_t* cf, const ngx_str_t& argument, http::Sett
     if (value.find('$') == value.npos)
         return "needs a variable, such as token=$cookie_token";
     settings.token_source = compile(cf, value);
+    settings.is_token_sent = is_sent(value);
     return settings.token_source ? nullptr : "cannot be compiled";
 }
 

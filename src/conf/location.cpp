@@ -126,6 +126,7 @@ void merge_check(const http::Settings& outer, http::Settings& inner)
         inner.is_checked = outer.is_checked == NGX_CONF_UNSET ? 0 : outer.is_checked;
         inner.realm = outer.realm;
         inner.token_source = outer.token_source;
+        inner.is_token_sent = outer.is_token_sent;
         inner.required_scope = outer.required_scope;
         if (inner.served == Served::nothing) {
             inner.file = outer.file;

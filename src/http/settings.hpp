@@ -68,10 +68,12 @@ struct Settings {
     ngx_http_complex_value_t* caller_account;
     ngx_http_complex_value_t* caller_admin_user;
     /// auth_api_token: whether it is on, its realm, where else than in the header Authorization the token is
-    /// (or null), and the scope that it must have (or NGX_CONF_UNSET).
+    /// (or null), whether the client sends it there, so that no `set` fills it, and the scope that it must
+    /// have (or NGX_CONF_UNSET).
     ngx_flag_t is_checked;
     ngx_http_complex_value_t* realm;
     ngx_http_complex_value_t* token_source;
+    bool is_token_sent;
     ngx_int_t required_scope;
     /// Of `AdminKeys`, or null.
     ngx_array_t* admin_keys;
