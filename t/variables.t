@@ -205,3 +205,29 @@ sub {
 --- error_log
 none.sock
 WRONGTYPE
+
+
+
+=== TEST 6: an error_page that leads to a location that looks for another token
+--- http_config eval: $::http . "limit_req_zone \$api_token_id zone=of_token:1m rate=1r/m;"
+--- config eval
+(api('auth_api_token r', 'error_page 401 = @by_cookie') =~ s/^ *api_token_caller .*\n//mr) . "location \@by_cookie { api_token; auth_api_token r token=\$cookie_t; }
+    location /limited { auth_api_token r; error_page 401 = \@limited; } location \@limited { auth_api_token r token=\$cookie_t; limit_req zone=of_token; $::echo }"
+--- steps eval
+sub {
+    my ($token, $details) = new_token({}, {Cookie => 't=' . admin(account_id => $account)});
+    my %own = (id => $details->{id}, account_id => $account, scope => 'account', expires_at => $details->{expires_at});
+    my $cookie = {Cookie => "t=$token"};
+    my ($values, $answer) = logged(sub { post('{"token_scope":"account"}', $cookie) });
+    is($answer->{status}, 200, 'create');
+    my $created = json($answer->{content})->{details}{id};
+    is_deeply($values, {%own, action => 'create', created_id => $created, target_id => $created, actor_id => $details->{id}}, 'the one who was let in');
+    is_logged(sub { request(POST => "/$created/suspend", undef, $cookie) }, {%own, action => 'suspend', target_id => $created, actor_id => $details->{id}}, 'suspend');
+    is_logged(sub { post('{}', {Cookie => 't=x'}) }, {error => 'malformed', action => 'create'}, 'nobody: the later refusal');
+    is_logged(sub { post('{}') }, {error => 'missing', action => 'create'}, 'nobody');
+
+    is(is_logged(sub { ask('/limited', $cookie) }, \%own, 'let in')->{content}, "$own{id}|$account|account|", 'upstream');
+    is(ask('/limited', $cookie)->{status}, 503, 'and counted by its token');
+}
+--- error_log
+limiting requests, excess

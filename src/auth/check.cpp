@@ -305,10 +305,12 @@ const api_token::Identity* presented_identity(ngx_http_request_t* r)
     auto* context = http::Context::find(r);
     if (is_decided(r, context))
         return *context->presented.verdict == NGX_OK ? &context->presented.identity : nullptr;
-    if (http::Context::find_kept(r) || !is_checked(r) || !(context = http::Context::get(r)))
+    if (!is_checked(r) || !(context = http::Context::get(r)))
         return nullptr;
     auto& presented = look(r, *context);
-    return presented.refusal ? nullptr : &presented.identity;
+    auto* kept = http::Context::find_kept(r);
+    bool was_refused = kept && kept->presented.token == presented.token;
+    return was_refused || presented.refusal ? nullptr : &presented.identity;
 }
 
 } // namespace auth

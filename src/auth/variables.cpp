@@ -8,6 +8,7 @@ namespace auth {
 namespace {
 
 using api_token::Identity;
+using api_token::Operation;
 
 Text text_of(const api_token::Pfid& pfid, bool is_there)
 {
@@ -20,11 +21,15 @@ const Identity* presented_token(ngx_http_request_t* r)
     return identity && !identity->is_admin() ? identity : nullptr;
 }
 
-/// Where the check refused, what it knew: an error_page may have led the request elsewhere.
+/// Of the location that an error_page led to, if its check or its API gives another answer than the check
+/// that refused; else what was known where that was.
 const http::Context* context_of(ngx_http_request_t* r)
 {
+    auto* context = http::Context::find(r);
     auto* kept = http::Context::find_kept(r);
-    return kept ? kept : http::Context::find(r);
+    bool is_ours = context && (context->presented.verdict || context->route.operation != Operation::none);
+    bool is_kept = kept && (!is_ours || kept->presented.verdict == static_cast<ngx_int_t>(r->err_status));
+    return is_kept ? kept : context;
 }
 
 } // namespace
@@ -93,7 +98,7 @@ Text action(ngx_http_request_t* r)
 Text target_id(ngx_http_request_t* r)
 {
     auto* context = context_of(r);
-    if (!context || context->route.operation == api_token::Operation::none)
+    if (!context || context->route.operation == Operation::none)
         return {};
     return context->route.token_id.empty() ? context->created_id : context->route.token_id;
 }
@@ -101,7 +106,7 @@ Text target_id(ngx_http_request_t* r)
 Text actor_id(ngx_http_request_t* r)
 {
     auto* context = context_of(r);
-    if (!context || context->route.operation == api_token::Operation::none)
+    if (!context || context->route.operation == Operation::none)
         return {};
     const auto& caller = context->caller;
     for (auto text : {caller.admin_user_id, caller.token_id})
