@@ -189,3 +189,23 @@ sub {
     is(ask('POST /introspect', {'Content-Type' => 'application/x-www-form-urlencoded', 'Content-Length' => 0})->{status}, 400, 'introspection');
     is(ask('POST /api/v1/api_token', {'Content-Length' => 0})->{status}, 403, 'limit_except');
 }
+
+
+
+=== TEST 11: with `satisfy any`, who has no token is told of it beside what other modules ask for
+--- http_config eval: checks()
+--- config eval
+my $basic = 'auth_basic_user_file ' . write_key(staff => "joe:{PLAIN}secret\n");
+api('satisfy any', 'auth_api_token r', 'auth_basic staff', $basic)
+    . "location /introspect { satisfy any; auth_api_token r; auth_basic staff; $basic; api_token_introspect; api_token_caller account=any; }"
+    . (api('auth_api_token r', 'auth_basic staff', $basic) =~ s{location \S+}{location /all/api_token}r)
+--- steps eval
+sub {
+    for my $path ('/api/v1/api_token', '/introspect') {
+        is(ask($path, $_)->{headers}{'www-authenticate'}, 'Basic realm="staff", Bearer realm="r"', "$path: 401") for undef, {Authorization => 'Basic eDp5'};
+        isnt(ask($path, {Authorization => 'Basic am9lOnNlY3JldA=='})->{status}, 401, "$path: the password");
+    }
+    is(ask('/all/api_token')->{headers}{'www-authenticate'}, 'Basic realm="staff"', 'satisfy all');
+    my ($token) = new_token({}, {Authorization => 'Basic am9lOnNlY3JldA=='});
+    is(ask('/api/v1/api_token', $token)->{status}, 200, 'a token');
+}

@@ -40,10 +40,23 @@ void drop_stale_challenge(const ngx_http_request_t* r, Context* context)
         std::exchange(context->presented.challenge, nullptr)->hash = 0;
 }
 
+/// Whether a token would have let in, by `satisfy any`, who has none: the check leaves that to
+/// api_token_caller, and another module has refused.
+bool is_token_missing(ngx_http_request_t* r, const Context* context)
+{
+    auto* core =
+        static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+    return r->err_status == NGX_HTTP_UNAUTHORIZED && core->satisfy == NGX_HTTP_SATISFY_ANY &&
+           Settings::of(r).takes_callers() && context && !context->presented.verdict &&
+           context->presented.refusal == api_token::Refusal::missing;
+}
+
 ngx_int_t filter_header(ngx_http_request_t* r)
 {
     auto* context = Context::find(r);
     drop_stale_challenge(r, context);
+    if (is_token_missing(r, context) && !ngx::add_header(r, "WWW-Authenticate", challenge(r, "")))
+        return NGX_ERROR;
     auto body = replacement(r, context);
     if (body.empty())
         return next_header_filter(r);
