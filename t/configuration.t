@@ -156,12 +156,16 @@ for my $name (sort keys %missing) {
 }
 
 my $too_long = '"api_token" would make tokens that live longer than api_token_max_ttl: lower api_token_ttl';
-is_bad($too_long, 5, 'a ttl above max_ttl', location => api_with('api_token_ttl 2d; api_token_max_ttl 1d;'));
+for my $there (qw(http server location)) {
+    my $line = {http => 3, server => 4, location => 5}->{$there};
+    is_bad($too_long =~ s/"api_token"/api_token_max_ttl: "1d"/r, $line, "a ttl above max_ttl in $there", $there => 'api_token_ttl 2d; api_token_max_ttl 1d;');
+    is_bad($too_long =~ s/"api_token"/api_token_ttl: "2d"/r, $line, "the other way round in $there", $there => 'api_token_max_ttl 1d; api_token_ttl 2d;');
+}
 is_bad($too_long, 5, 'the ttl that is the default, above max_ttl', location => api_with('api_token_max_ttl 89d;'));
 is_bad($too_long, 5, 'one from outside', http => 'api_token_max_ttl 1d;', location => api_with('api_token_ttl 2d;'));
 is_good('equal ones', location => api_with('api_token_ttl 2d; api_token_max_ttl 2d;'));
 is_good('no maximum here', http => 'api_token_max_ttl 1d;', location => api_with('api_token_ttl 2d; api_token_max_ttl off;'));
-is_good('no API, no matter', location => 'api_token_ttl 2d; api_token_max_ttl 1d;');
+is_good('no API, no matter', http => 'api_token_ttl 2d;', location => 'api_token_max_ttl 1d;');
 
 # ---- an included file
 

@@ -12,6 +12,8 @@ namespace conf {
 namespace {
 
 constexpr time_t default_ttl = 90 * 86400;
+constexpr const char* ttl_too_long =
+    "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
 constexpr time_t default_retention = 30 * 86400;
 constexpr time_t default_last_used_interval = 60;
 
@@ -78,7 +80,7 @@ const char* missing(const http::Settings& settings)
     if (!settings.keys && !settings.admin_keys && (asks_redis || settings.served == Served::keys))
         return "needs keys to verify with: add api_token_key";
     if (serves_api && settings.max_ttl && settings.ttl > settings.max_ttl)
-        return "would make tokens that live longer than api_token_max_ttl: lower api_token_ttl";
+        return ttl_too_long;
     for (const auto& admin : settings.admins())
         for (const auto* key : admin.keys)
             for (const auto* own : settings.verifying_keys())
@@ -282,6 +284,9 @@ char* set_time(ngx_conf_t* cf, ngx_command_t* command, void* conf)
                                  : "needs a time above zero, such as 30d");
     if (field > api_token::last_second)
         return refuse(cf, ngx::view(text), "is a time beyond the year 9999");
+    const auto& settings = *static_cast<const http::Settings*>(conf);
+    if (settings.max_ttl > 0 && settings.ttl > settings.max_ttl)
+        return refuse(cf, ngx::view(text), ttl_too_long);
     return NGX_CONF_OK;
 }
 
