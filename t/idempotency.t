@@ -120,7 +120,7 @@ sub {
 --- config eval: api()
 --- steps eval
 sub {
-    for my $key ('a', 'x' x 64, "\xc3\xa9" x 64, "\xf0\x9f\x98\x80" x 64, 'a b', '"', '\\', '{}', '%00', "\xe2\x80\xa8", '0', 'null', ' a') {
+    for my $key ('a', 'x' x 64, "\xc3\xa9" x 64, "\xf0\x9f\x98\x80" x 64, 'a b', '"', '\\', '{}', '%00', "\xe2\x80\xa8", '0', 'null', ' a', "a\tb", "a\x7f", "a\xc2\x80") {
         my $made = with_member($key);
         is($made->{status}, 200, "'$key'") or next;
         is(id(with_member($key)), id($made), "'$key' again");
@@ -131,9 +131,7 @@ sub {
     is_answer(with_header($_), 422, $length, "'$_' as a header") for '', 'x' x 65, "\xc3\xa9" x 65;
     is_answer(post(qq({"token_scope":"account","idempotency_key":$_})), 422, $length, $_) for 1, 'true', '[]', '{}', '["a"]';
     is_answer(with_header("a\xff"), 422, key_error('must be valid UTF-8'), 'no UTF-8 in the header');
-    my $control = key_error('must not contain control characters');
-    is_answer(with_header($_), 422, $control, unpack 'H*', $_) for "a\tb", "a\x7f", "a\xc2\x80";
-    is_answer(with_member($_), 422, $control, unpack 'H*', $_) for "a\tb", "a\n", "\x01";
+    is(with_member($_)->{status}, 200, 'a control character, ' . ord(substr $_, -1)) for "a\n", "\x01";
 }
 
 

@@ -248,7 +248,6 @@ void expires_at(void**)
 void idempotency_keys(void**)
 {
     constexpr auto length = R"({"idempotency_key":["must be a string of 1 to 64 characters"]})";
-    constexpr auto control = R"({"idempotency_key":["must not contain control characters"]})";
     constexpr auto utf8 = R"({"idempotency_key":["must be valid UTF-8"]})";
     constexpr auto differ =
         R"({"idempotency_key":["must equal the header Idempotency-Key where both are given"]})";
@@ -268,9 +267,9 @@ void idempotency_keys(void**)
         {{with_key("1")}, length},
         {{with_key("false")}, length},
         {{with_key("[]")}, length},
-        {{with_key(R"("a\nb")")}, control},
-        {{with_key(R"("\u007f")")}, control},
-        {{with_key(R"("\u0085")")}, control},
+        {{with_key(R"("a\nb")")}, ""},
+        {{with_key(R"("\u007f")")}, ""},
+        {{with_key(R"("\u0085")")}, ""},
         {{none, account, "k"}, ""},
         {{none, account, longest_in_bytes}, ""},
         {{none, account,
@@ -278,9 +277,8 @@ void idempotency_keys(void**)
          ""},
         {{none, account, too_long}, length},
         {{none, account, ""}, length},
-        {{none, account, "a\tb"}, control},
-        {{none, account, "\0"sv}, control},
-        {{none, account, "\xc2\x9f"}, control},
+        {{none, account, "a\tb"}, ""},
+        {{none, account, "\xc2\x9f"}, ""},
         {{none, account, "\xff"}, utf8},
         {{none, account, "\x80"}, utf8},
         {{none, account, "\xbf"}, utf8},
