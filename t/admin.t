@@ -96,6 +96,7 @@ sub {
     is_bad(admin({%claims, exp => $_}), 'exp: ' . ($_ // 'null')) for undef, 'x', "$claims{exp}", JSON::PP::true, [], {}, 0, -1, time - 1, 1e300;
     is_bad(sign($claims =~ s/"exp":\d+/"exp":$_/r, undef, 'hs384'), "exp: $_") for '1e400', '9223372036854775808', '1e19';
     is_bad(sign($claims =~ s/\{/{$_,/r, undef, 'hs384'), "$_ besides") for '"exp":9999999999', '"\u0065xp":1', '"sub":"x"', '"nbf":9999999999', '"x":"\u0000y","x":1';
+    is(post('{"token_scope":"account"}', {Authorization => 'Bearer ' . sign($claims =~ s/\{/{$_,/r, undef, 'hs384')})->{status}, 200, "$_ besides") for '"x":18446744073709551615', '"x":"\u0000"';
     is_bad(admin({%claims, sub => $_}), 'sub: ' . ($_ // 'null')) for undef, '', 'admin', uc $admin_user, 1, [$admin_user];
     is_bad(admin({%claims, account_id => $_}), 'account_id: ' . $_) for '', 'any', uc $account, 1, [$account], JSON::PP::false;
     is_bad(sign(\%claims, $_, 'hs384'), "header $_") for '{"alg":"none"}', '{"alg":"HS384"}', '{"alg":"HS256","kid":"x"}', '{"alg":"HS256","crit":["exp"]}', '{}';

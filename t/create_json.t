@@ -73,10 +73,14 @@ sub {
 --- config eval: api()
 --- steps eval
 sub {
-    refused(map { ($_ => $_) } '{"token_scope":"account\u0000"}', '{"token_scope":"\u0000account"}', '{"token_scope\u0000":"account"}',
-        '{"token_scope":"account","token_scope\u0000x":"account"}', qq({"token_scope":"account","account_id":"$account\\u0000x"}),
-        '{"token_scope":"account","expires_at":"2030-01-01T00:00:00Z\u0000"}',
-        '{"token_scope":"account","idempotency_key":"a\u0000b"}', qq({"token_scope":"account\0"}), qq({"token_scope\0":"account"}));
+    refused(map { ($_ => $_) } '{"token_scope\u0000":"account"}', '{"token_scope":"account","token_scope\u0000x":"account"}',
+        qq({"token_scope":"account\0"}), qq({"token_scope\0":"account"}));
+    is_answer(post(qq({"token_scope":"$_"})), 422, invalid('{"token_scope":["must be account or environment"]}'), $_) for 'account\u0000', '\u0000account';
+    is_answer(post(qq({"token_scope":"account",$_->[0]})), 422, invalid($_->[1]), $_->[0])
+        for [qq("account_id":"$account\\u0000x"), '{"account_id":["must be a valid account id"]}'],
+        ['"expires_at":"2030-01-01T00:00:00Z\u0000"', '{"expires_at":["must be an RFC 3339 date-time"]}'];
+    my @ids = map { json(post($_)->{content})->{details}{id} } map { qq({"token_scope":"account","idempotency_key":"$_"}) } 'a\u0000b', 'a\u0000b', 'a\u0000c', 'a';
+    ok($ids[0] eq $ids[1] && $ids[0] ne $ids[2] && $ids[0] ne $ids[3], 'of an idempotency key all counts');
 }
 
 
@@ -119,8 +123,8 @@ sub {
 --- config eval: api()
 --- steps eval
 sub {
-    refused(map { ($_ => ::value($_)) } qw(1e999 -1e999 9223372036854775808 -9223372036854775809 01 +1 .5 1. 0x10 1e NaN Infinity -Infinity -));
-    is_answer(post(::value($_)), 422, $::unknown, $_) for qw(9223372036854775807 -9223372036854775808 1e-999 -0 1.5e300);
+    refused(map { ($_ => ::value($_)) } qw(1e999 -1e999 01 +1 .5 1. 0x10 1e NaN Infinity -Infinity -));
+    is_answer(post(::value($_)), 422, $::unknown, $_) for qw(9223372036854775807 -9223372036854775808 9223372036854775808 -9223372036854775809 18446744073709551616 1e-999 -0 1.5e300);
 }
 
 

@@ -94,7 +94,7 @@ is_refused('', 'the file is empty', 'an empty file');
 is_refused(" \n\t", 'the file is empty', 'white space');
 is_refused($_, 'neither a JWK nor a PEM key; a secret is written as the JWK {"kty":"oct","k":"<the bytes in base64url>"}', substr $_, 0, 20)
     for 'secret' x 20, '[]', '"x"', "\xef\xbb\xbf" . test_key('hs256'), openssl('pkey', '-in', write_key('es', test_key('es256_pkcs8')), '-outform', 'DER');
-is_refused($_, 'broken JSON, or a member that is there twice', $_) for '{', '{"kty":"oct",}', '{"kty":"oct","kty":"oct"}', '{} x', '{"kty":"\u0000"}';
+is_refused($_, 'broken JSON, or a member that is there twice', $_) for '{', '{"kty":"oct",}', '{"kty":"oct","kty":"oct"}', '{} x', '{"kty\u0000":"oct"}';
 is_refused($_, 'member "kty" must be oct, RSA, EC or OKP', $_) for '{}', '{"kty":"OCT"}', '{"kty":1}', '{"kty":"rsa"}';
 is_refused($_, 'member "keys" of a JWK set must be an array that holds a key', $_) for '{"keys":[]}', '{"keys":{}}', '{"keys":null}';
 is_refused($set->('1'), 'keys[0]: a JWK must be a JSON object', 'a set of numbers');

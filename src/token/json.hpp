@@ -18,8 +18,8 @@ struct JsonRelease {
 using Json = std::unique_ptr<json_t, JsonRelease>;
 
 /// Parses RFC 8259 text whose top is an object. Null for anything else: a duplicate member, invalid UTF-8,
-/// NUL in a string, a byte order mark, an integer over 64 bits, a number over a double or whose digits or
-/// exponent alone are (0e309), nesting over 2,048, text behind it.
+/// NUL in a member's name, a byte order mark, a number over a double or whose digits or exponent alone are
+/// (0e309), nesting over 2,048, text behind it. An integer over 64 bits is a real.
 Json parse_json_object(std::string_view text);
 
 /// Whether `text` is a JSON object without a member.

@@ -50,10 +50,7 @@ public:
 
     bool Null() { return add(json_null()); }
     bool Bool(bool value) { return add(json_boolean(value)); }
-    bool String(const char* text, Size length, bool /*copy*/)
-    {
-        return !has_nul(text, length) && add(json_stringn(text, length));
-    }
+    bool String(const char* text, Size length, bool /*copy*/) { return add(json_stringn(text, length)); }
     bool RawNumber(const char* text, Size length, bool /*copy*/)
     {
         const char* const end = text + length;
@@ -65,7 +62,8 @@ public:
     bool Key(const char* text, Size length, bool /*copy*/)
     {
         name_ = text;
-        return !has_nul(text, length) && json_object_get(open_[depth_ - 1], text) == nullptr;
+        const bool has_nul = std::memchr(text, 0, length) != nullptr;
+        return !has_nul && json_object_get(open_[depth_ - 1], text) == nullptr;
     }
     bool EndObject(Size /*members*/) { return close(); }
     bool StartArray() { return open(json_array()); }
@@ -75,12 +73,12 @@ public:
     bool Default() { return false; }
 
 private:
-    static bool has_nul(const char* text, Size length) { return std::memchr(text, 0, length) != nullptr; }
-
+    /// What is too large for one is a real.
     bool add_integer(const char* begin, const char* end)
     {
         json_int_t value = 0;
-        return std::from_chars(begin, end, value).ec == std::errc() && add(json_integer(value));
+        return std::from_chars(begin, end, value).ec == std::errc() ? add(json_integer(value))
+                                                                    : add_real(begin, end);
     }
 
     /// What is too small for a double is zero.

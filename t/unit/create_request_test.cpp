@@ -143,7 +143,7 @@ void no_object(void**)
 {
     for (const auto body :
          {"", "[]", "null", "\"a\"", "{", R"({"token_scope":"account","token_scope":"account"})",
-          R"({"token_scope":"acc\u0000ount"})", "{\"token_scope\":\"\xff\"}"}) {
+          R"({"token_scope":"account","a\u0000":1})", "{\"token_scope\":\"\xff\"}"}) {
         assert_text(errors_of({body}), "null");
     }
 }
@@ -158,6 +158,7 @@ void token_scope(void**)
         {{R"({"token_scope":null})"}, required},
         {{R"({"token_scope":""})"}, unknown},
         {{R"({"token_scope":"Account"})"}, unknown},
+        {{R"({"token_scope":"account\u0000"})"}, unknown},
         {{R"({"token_scope":1})"}, unknown},
         {{R"({"token_scope":["account"]})"}, unknown},
     };
@@ -235,6 +236,8 @@ void expires_at(void**)
         {{account_with(R"("expires_at":"2030-02-29T00:00:00Z")")}, invalid},
         {{account_with(R"("expires_at":"2030-01-01T00:00:00")")}, invalid},
         {{account_with(R"("expires_at":"2030-01-01T00:00:00Z ")")}, invalid},
+        {{account_with(R"("expires_at":"2030-01-01T00:00:00Z\u0000")")}, invalid},
+        {{account_with(R"("expires_at":9223372036854775808)")}, invalid},
         {{account_with(R"("expires_at":1893456000)")}, invalid},
         {{account_with(R"("expires_at":1.9e9)")}, invalid},
         {{account_with(R"("expires_at":false)")}, invalid},

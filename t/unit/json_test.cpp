@@ -28,7 +28,7 @@ void objects(void**)
 {
     const std::string deepest = nested(2048);
     for (const auto text : {"{}"sv, " \t\r\n{ } \n"sv, R"({"a":null,"b":[{"a":1}]})"sv, R"({"a":1.9e9})"sv,
-                            R"({"a":9223372036854775807})"sv, R"({"a":"\ud83d\ude00"})"sv,
+                            R"({"a":9223372036854775808})"sv, R"({"a":"\ud83d\ude00"})"sv,
                             R"({"":[-0,-1.5E+2,1e-400]})"sv, std::string_view(deepest)}) {
         assert_row(parse_json_object(text) != nullptr, text);
     }
@@ -57,7 +57,6 @@ void no_objects(void**)
                                      R"({"a":1,"a":1})",
                                      R"({"a":1,"\u0061":2})",
                                      R"({"b":{"a":1,"a":1}})",
-                                     R"({"a":"\u0000"})",
                                      R"({"a\u0000b":1})",
                                      "{\"a\":\"\0\"}"sv,
                                      "{\"a\":1\0}"sv,
@@ -68,8 +67,6 @@ void no_objects(void**)
                                      "{\"a\":\"\xff\"}",
                                      R"({"a":"\ud800"})",
                                      R"({"a":"\udc00\ud800"})",
-                                     R"({"a":9223372036854775808})",
-                                     R"({"a":-9223372036854775809})",
                                      R"({"a":1e400})",
                                      R"({"a":1.8e308})",
                                      R"({"a":0e309})",
@@ -89,15 +86,21 @@ void no_objects(void**)
 void values(void**)
 {
     const Json object = parse_json_object(
-        R"({"\u00e9\/":"\"\\\b\f\n\r\t\ud83d\ude00","b":[null,true,[],{"c":{}}],"n":[-12,0.5,1e-400,-0]})");
+        R"({"\u00e9\/":"\"\\\b\f\n\r\t\ud83d\ude00","b":[null,true,[],{"c":{}}],"n":[-12,0.5,1e-400,-0],
+            "i":[9223372036854775807,-9223372036854775808,9223372036854775808,-9223372036854775809]})");
     const auto text = dump(object.get());
-    assert_text(text.get(), R"({"é/":"\"\\\b\f\n\r\t😀","b":[null,true,[],{"c":{}}],"n":[-12,0.5,0.0,0]})");
+    assert_text(
+        text.get(),
+        R"({"é/":"\"\\\b\f\n\r\t😀","b":[null,true,[],{"c":{}}],"n":[-12,0.5,0.0,0],)"
+        R"("i":[9223372036854775807,-9223372036854775808,9.2233720368547758e18,-9.2233720368547758e18]})");
 }
 
 void text_of_a_string_alone(void**)
 {
-    const Json object = parse_json_object(R"({"s":"a\"é","e":"","n":1,"z":null,"o":{},"a":["x"],"t":true})");
+    const Json object =
+        parse_json_object(R"({"s":"a\"é","nul":"a\u0000b","e":"","n":1,"z":null,"o":{},"a":["x"],"t":true})");
     assert_text(json_text(json_object_get(object.get(), "s")), "a\"é");
+    assert_text(json_text(json_object_get(object.get(), "nul")), "a\0b"sv);
     for (const char* member : {"e", "n", "z", "o", "a", "t", "missing"}) {
         assert_text(json_text(json_object_get(object.get(), member)), "");
     }

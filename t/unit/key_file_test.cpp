@@ -44,7 +44,7 @@ void test_broken_files(void**)
                                   R"({"kty":"oct","\u006bty":"oct"})",
                                   R"({"keys":[{"k":"A","k":"A"}]})",
                                   "{\"k\":\"\xff\"}",
-                                  R"({"k":"a\u0000"})"};
+                                  R"({"k\u0000":"a"})"};
     for (const std::string& bad : broken) {
         assert_refused(bad, "broken JSON, or a member that is there twice");
     }
