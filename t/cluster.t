@@ -54,16 +54,15 @@ sub cluster (@) {
     return 'api_token_redis cluster://' . join(',', map { "127.0.0.1:$_" } @$ports) . " @more";
 }
 sub checked (@) { return checks(@_) =~ s/^api_token_redis .*\n//mr }
-our $api = api('api_token_redis x', 'api_token_caller account=$http_x_account') =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $api = api('api_token_redis x', 'api_token_caller account=$http_x_account', $named_worker) =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
 our $place = "location / { auth_api_token r; proxy_pass http://behind; }\n";
 
 sub as { return {'X-Account' => $_[0]} }
 sub make { return post($create, as($_[0])) }
 sub new_of { return new_token({}, as($_[0])) }
 
-# by each worker, for each account
 sub until_served {
-    eventually { my $failed = 0; for my $round (1 .. 4) { make($_)->{status} == 200 or $failed++ for @accounts } !$failed };
+    for my $account (@accounts) { until_both_serve { make($account) } }
 }
 sub listeners { my $count = 0; $count += (cli($_, 'PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n(\d+)$/)[0] // 0 for @_; return $count }
 sub until_heard_at { my @ports = @_; eventually { listeners(@ports) == 2 } }

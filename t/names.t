@@ -47,9 +47,9 @@ END {
 }
 
 sub start_at { start_server($port, "save ''", $_[0]) }
-sub until_served { eventually { 20 == grep { post($create)->{status} == 200 } 1 .. 20 } }
+sub until_served { until_both_serve { post($create) } }
 sub named (@) { return checks(@_) =~ s/^api_token_redis .*\n//mr }
-our $api = api('api_token_redis x') =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $api = api('api_token_redis x', $named_worker) =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
 
 run_tests();
 

@@ -37,11 +37,10 @@ sub store (@) {
 
 # for http and server: a check with a cache, and the API
 sub checked (@) { return checks(@_) =~ s/^api_token_redis .*\n//mr }
-our $api = api('api_token_redis x') =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $api = api('api_token_redis x', $named_worker) =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
 our $place = "location / { auth_api_token r; proxy_pass http://behind; }\n";
 
-# by each worker
-sub until_served { eventually { 20 == grep { post($create)->{status} == 200 } 1 .. 20 } }
+sub until_served { until_both_serve { post($create) } }
 sub until_heard_at { my $port = shift; eventually { cli($port, 'PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n2$/ } }
 sub until_master { my $port = shift; eventually { cli($port, 'ROLE') =~ /^master/ } }
 sub record { "api_token:{3nqk8n}:token:$_[0]" }

@@ -111,7 +111,7 @@ use Test::Nginx::Socket -Base;
 our @EXPORT = qw(redis redis_here json b64url_decode
     $account $environment $admin_user $pfid $time $unavailable
     test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
-    checks ask ask_all new_token sign redis_calls redis_commands eventually until_heard signal_redis restart_redis start_nginx);
+    $named_worker checks ask ask_all new_token sign redis_calls redis_commands eventually until_both_serve until_heard signal_redis restart_redis start_nginx);
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -422,6 +422,23 @@ sub eventually (&) {
         Time::HiRes::sleep(0.01);
     }
     return Time::HiRes::time() - $start;
+}
+
+# in a location: its answers say which worker they are of, for until_both_serve
+our $named_worker = 'add_header X-Worker $pid always';
+
+# waits until ten such requests in a row are answered 200, and by each of two workers
+sub until_both_serve (&) {
+    my $request = shift;
+    eventually {
+        my %workers;
+        for (1 .. 10) {
+            my $answer = $request->();
+            return 0 if $answer->{status} != 200;
+            $workers{$answer->{headers}{'x-worker'}}++;
+        }
+        keys %workers == 2;
+    };
 }
 
 # waits until that many workers hear of revocations
