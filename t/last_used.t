@@ -1,5 +1,6 @@
 use ApiToken;
 
+master_on();
 no_root_location();
 log_level('info');
 plan 'no_plan';
@@ -160,4 +161,24 @@ sub {
     eventually { used($details) > $used };
     Time::HiRes::sleep(4.1);
     cmp_ok(used($details), '<=', $until, 'the last use is the last');
+}
+
+
+
+=== TEST 6: a worker that ends writes all that waits
+--- http_config eval: $::limit . checks('api_token_cache zone=t:1m', 'api_token_last_used 1h')
+--- config eval: $::api . $::places
+--- steps eval
+sub {
+    my @new = map { [new_token()] } 1 .. 400;
+    until_heard(1);
+    my $left = sub { my $since = shift; scalar grep { used($_->[1]) < $since } @new };
+    is((grep { $_->{status} != 200 } ask_all('/', map { $_->[0] } @new)), 0, 'first uses');
+    eventually { !$left->(1) };
+    next_second();
+    my $start = time;
+    is((grep { $_->{status} != 200 } ask_all('/', map { $_->[0] } @new)), 0, 'uses that wait for an hour');
+    is($left->($start), 400, 'not written yet');
+    reload_nginx();
+    is($left->($start), 0, 'written');
 }

@@ -23,11 +23,7 @@ sub growth {
 }
 
 sub reload {
-    open my $file, '<', $Test::Nginx::Util::PidFile or die "$Test::Nginx::Util::PidFile: $!\n";
-    my $master = <$file>;
-    my @old = split ' ', `pgrep -P $master`;
-    kill HUP => $master or die "kill: $!\n";
-    eventually { !grep { kill 0 => $_ } @old };
+    reload_nginx();
     until_heard();
 }
 

@@ -66,6 +66,10 @@ private:
     std::array<std::string_view, 5> words_;
 };
 
+/// How often a worker that has uses to write looks whether it is to end, in ms: it writes them then, and
+/// nginx waits for that.
+constexpr time_t look_interval = 500;
+
 } // namespace
 
 struct Uses::Use {
@@ -142,7 +146,7 @@ void Uses::write_later(const api_token::Sha256& digest, const api_token::Identit
 void Uses::arm()
 {
     auto left = ngx_max(Use::of(ngx_queue_head(&waiting_))->due - ngx_time(), 0);
-    timer_.start(static_cast<ngx_msec_t>(left) * 1000);
+    timer_.start(static_cast<ngx_msec_t>(ngx_min(left * 1000, look_interval)));
 }
 
 void Uses::write_first()
@@ -157,7 +161,8 @@ void Uses::write_first()
 
 void Uses::flush()
 {
-    while (!ngx_queue_empty(&waiting_) && Use::of(ngx_queue_head(&waiting_))->due <= ngx_time())
+    while (!ngx_queue_empty(&waiting_) &&
+           (ngx_exiting || Use::of(ngx_queue_head(&waiting_))->due <= ngx_time()))
         write_first();
     if (!ngx_queue_empty(&waiting_))
         arm();

@@ -36,7 +36,7 @@ private:
 
     Store& store_;
     ngx_log_t* log_ = nullptr;
-    ngx::Timer<Uses, &Uses::flush> timer_{this, true};
+    ngx::Timer<Uses, &Uses::flush> timer_{this, false};
     /// In the order that they fall due.
     ngx_queue_t waiting_;
     ngx_queue_t by_digest_[1 << 12];

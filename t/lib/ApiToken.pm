@@ -111,7 +111,7 @@ use Test::Nginx::Socket -Base;
 our @EXPORT = qw(redis redis_here json b64url_decode
     $account $environment $admin_user $pfid $time $unavailable
     test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
-    $named_worker checks ask ask_all new_token sign redis_calls redis_commands eventually until_both_serve until_heard signal_redis restart_redis start_nginx);
+    $named_worker checks ask ask_all new_token sign redis_calls redis_commands eventually reload_nginx until_both_serve until_heard signal_redis restart_redis start_nginx);
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -422,6 +422,15 @@ sub eventually (&) {
         Time::HiRes::sleep(0.01);
     }
     return Time::HiRes::time() - $start;
+}
+
+# the workers are other ones then
+sub reload_nginx () {
+    open my $file, '<', $Test::Nginx::Util::PidFile or die "$Test::Nginx::Util::PidFile: $!\n";
+    my $master = <$file>;
+    my @old = split ' ', `pgrep -P $master`;
+    kill HUP => $master or die "kill: $!\n";
+    eventually { !grep { kill 0 => $_ } @old };
 }
 
 # in a location: its answers say which worker they are of, for until_both_serve
