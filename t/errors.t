@@ -179,3 +179,18 @@ Content-Type: application/json
 X-Block: 2
 --- response_headers
 X-Seen: 1
+
+
+
+=== TEST 14: another module's filter adds to what is refused
+--- main_config: load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;
+--- http_config eval: checks()
+--- config eval: api() . 'location /before { auth_api_token r; echo_before_body before; } location /after { auth_api_token r; echo_after_body after; }'
+--- steps eval
+sub {
+    for my $path ('/before', '/after') {
+        my @answers = answers(talk(("GET $path HTTP/1.1\r\nHost: x\r\n\r\n") x 3 . "GET /none HTTP/1.0\r\n\r\n"));
+        is_deeply([map { $_->{status} } @answers], [401, 401, 401, 404], "$path: one answer ends where the next begins");
+        is($answers[$_]{content}, $::nobody, "$path: the body") for 0 .. 2;
+    }
+}

@@ -43,7 +43,8 @@ struct Presented {
 /// What is known of a request, for variables, filters and the routes. It lies in the request's pool.
 struct Context {
     Presented presented;
-    /// nginx's own error page is replaced by this one, where it is not empty.
+    /// Whether nginx's own error page is replaced, and by what; empty once that is sent.
+    bool is_error_replaced = false;
     std::string_view error_body;
     Caller caller;
     Route route;

@@ -64,6 +64,7 @@ ngx_int_t filter_header(ngx_http_request_t* r)
     if (!context)
         return NGX_ERROR;
 
+    context->is_error_replaced = true;
     context->error_body = body;
     r->headers_out.content_type = ngx_string("application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
@@ -80,11 +81,24 @@ ngx_int_t filter_header(ngx_http_request_t* r)
     return next_header_filter(r);
 }
 
+void consume(ngx_chain_t* chain)
+{
+    for (; chain; chain = chain->next) {
+        chain->buf->pos = chain->buf->last;
+        chain->buf->file_pos = chain->buf->file_last;
+    }
+}
+
+/// In the place of the first that comes; the rest is nginx's page still, or what another module puts around
+/// it.
 ngx_int_t filter_body(ngx_http_request_t* r, ngx_chain_t* in)
 {
     auto* context = Context::find(r);
-    if (!in || !context || context->error_body.empty())
+    if (!in || !context || !context->is_error_replaced)
         return next_body_filter(r, in);
+    consume(in);
+    if (context->error_body.empty())
+        return NGX_OK;
     auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
     if (!buffer)
         return NGX_ERROR;
