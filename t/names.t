@@ -139,3 +139,32 @@ sub {
 }
 --- error_log
 its name is not found by nginx's resolver; requests that need it are answered 503 until it is back
+
+
+
+=== TEST 5: nor does a reload wait for one that is silent longer than a request does
+--- http_config eval
+main::named("resolver 127.0.0.1:$main::nowhere valid=1s ipv6=off", "api_token_redis redis://localhost:$main::port timeout=200ms")
+--- config eval: $::api
+--- steps eval
+sub {
+    # who takes what is asked, and answers nothing
+    my $silent = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1', LocalPort => $::nowhere) // die "udp: $!\n";
+    start_at('127.0.0.1');
+    until_served();
+    my %seen;
+    my $request = "POST /api/v1/api_token HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n$::create";
+    for (1 .. 5) {
+        my $reload = fork() // die "fork: $!\n";
+        if ($reload == 0) {
+            reload_nginx();
+            POSIX::_exit(0);
+        }
+        my @clients = map { Time::HiRes::sleep(0.001); my $client = connect_to_nginx(); print $client $request; $client } 1 .. 100;
+        local $/;
+        $seen{$_->{status}}++ for map { answers(scalar <$_>) } splice @clients;
+        waitpid $reload, 0;
+    }
+    is_deeply(\%seen, {200 => 500}, 'all are served');
+    stop_server($::port);
+}

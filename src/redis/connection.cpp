@@ -84,7 +84,7 @@ void Connection::ready()
     connect_timer_.stop();
     ngx_log_error(NGX_LOG_NOTICE, log(), 0, "redis %*s%*s: connected", url().size(), url().data(),
                   place().size(), place().data());
-    last_reason_ = 0;
+    has_begun();
     heard_from_ = address();
     heard_at_ = ngx_current_msec;
     if (seeks_master())
@@ -123,8 +123,7 @@ void Connection::rest(std::string_view reason)
 {
     if (std::exchange(state_, State::resting) == State::ready)
         metrics::miss_connection(1);
-    auto hash = ngx_crc32_short(ngx::str(reason).data, reason.size());
-    ngx_uint_t level = hash == std::exchange(last_reason_, hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
+    auto level = level_of_loss(reason);
     if (!ngx_exiting && !ngx_terminate)
         ngx_log_error(
             level, log(), 0, "redis %*s%*s: %*s; requests that need it are answered 503 until it is back",

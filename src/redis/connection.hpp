@@ -41,6 +41,7 @@ public:
 
     using Wire::log;
     using Wire::options;
+    using Wire::peer;
     using Wire::url;
 
 private:
@@ -105,7 +106,6 @@ private:
     ngx::Timer<Connection, &Connection::check_deadlines> reply_timer_{this, false};
     ngx::Timer<Connection, &Connection::ask_for_life> life_timer_{this, true};
     ngx_msec_t pause_;
-    std::uint32_t last_reason_ = 0;
     time_t last_error_ = 0;
     /// The master that served last, and when; when it first said again that it is one.
     Address heard_from_;

@@ -22,9 +22,9 @@ void Listener::opened()
 
 void Listener::broken(std::string_view reason)
 {
-    auto level = std::exchange(is_loss_told_, true) ? NGX_LOG_INFO : NGX_LOG_ERR;
+    auto level = level_of_loss(reason);
     ngx_log_error(
-        static_cast<ngx_uint_t>(level), log(), 0,
+        level, log(), 0,
         "redis %*s%*s: revocations are not heard: %*s; tokens are asked for at each check until they are",
         url().size(), url().data(), place().size(), place().data(), reason.size(), reason.data());
     if (std::exchange(is_subscribed_, false))
@@ -52,7 +52,8 @@ bool Listener::understand(Reply reply)
         return audience_.message(reply[2].text()), true;
     if (kind == "subscribe") {
         is_subscribed_ = true;
-        if (std::exchange(is_loss_told_, false))
+        has_begun();
+        if (std::exchange(was_subscribed_, true))
             metrics::count(metrics::worker().reconnects);
         audience_.listening();
         return true;

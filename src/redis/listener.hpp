@@ -30,6 +30,8 @@ public:
 
     void stop();
 
+    using Wire::peer;
+
 private:
     void opened() override;
     void heard(Reply reply) override;
@@ -40,7 +42,7 @@ private:
     std::string_view channel_;
     Audience& audience_;
     bool is_subscribed_ = false;
-    bool is_loss_told_ = false;
+    bool was_subscribed_ = false;
 };
 
 } // namespace redis

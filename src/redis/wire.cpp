@@ -22,6 +22,15 @@ char* write_head(char* at, char kind, std::size_t number)
     return at;
 }
 
+/// In ms: what is lost sooner than that has not been back.
+constexpr ngx_msec_t shortest_life = 5000;
+
+std::uint64_t file_of(const Address& path)
+{
+    struct stat file;
+    return stat(path.host(), &file) == 0 ? std::uint64_t(file.st_dev) << 40 ^ file.st_ino : 1;
+}
+
 } // namespace
 
 // ---- the life of a socket
@@ -60,7 +69,8 @@ bool Wire::look_up()
         static_cast<Wire*>(answer->data)->looked_up(*answer);
     };
     // so that the address of the configuration has its turn
-    question->timeout = ngx_min(ngx_min(timeout, longest_look_up), options_.connect_timeout / 2);
+    auto patience = ngx_min(options_.connect_timeout, options_.timeout) / 2;
+    question->timeout = ngx_min(ngx_min(timeout, longest_look_up), patience);
     question->cancelable = 1;
     question_ = question;
     if (ngx_resolve_name(question) == NGX_OK)
@@ -88,6 +98,8 @@ void Wire::connect(const Address& address)
     tls_ = nullptr;
     *ngx_snprintf(reinterpret_cast<u_char*>(place_.data()), place_.size() - 1, " (%s:%d)", address.host(),
                   address.port()) = '\0';
+    std::string_view text = place_.data();
+    peer_ = address.is_path() ? file_of(address) : ngx_murmur_hash2(ngx::str(text).data, text.size());
     if (!address.is_path() && !address.is_numeric())
         return fail("its name is not found by nginx's resolver");
     context_ = address.is_path() ? redisConnectUnixNonBlock(address.host())
@@ -190,6 +202,15 @@ bool Wire::has_socket()
         return false;
     }
     return true;
+}
+
+ngx_uint_t Wire::level_of_loss(std::string_view reason)
+{
+    auto begun_at = std::exchange(begun_at_, std::nullopt);
+    if (begun_at && ngx_current_msec - *begun_at >= shortest_life)
+        last_reason_ = 0;
+    auto hash = ngx_crc32_short(ngx::str(reason).data, reason.size());
+    return hash == std::exchange(last_reason_, hash) ? NGX_LOG_INFO : NGX_LOG_ERR;
 }
 
 std::string_view Wire::place() const

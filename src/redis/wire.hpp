@@ -3,6 +3,8 @@
 #include "locator.hpp"
 #include "reply.hpp"
 
+#include <optional>
+
 struct redisContext;
 
 namespace redis {
@@ -46,9 +48,16 @@ protected:
     void flush();
     /// Whether there is more behind the reply that is being heard.
     bool has_more() const;
+    /// It is good from now on.
+    void has_begun() { begun_at_ = ngx_current_msec; }
+    /// Of a loss in the log: an error, and no more than information where it comes again for the same reason.
+    ngx_uint_t level_of_loss(std::string_view reason);
     /// Where it is, for the log; empty where the URL says so.
     std::string_view place() const;
     const Address& address() const { return address_; }
+    /// Tells one server from another at the same URL: by its address, or the file of its socket. 0 before any
+    /// is found.
+    std::uint64_t peer() const { return peer_; }
 
 private:
     virtual void opened() = 0;
@@ -85,6 +94,9 @@ private:
     /// As it was found, perhaps by name.
     Address address_;
     std::array<char, 160> place_{};
+    std::uint64_t peer_ = 0;
+    std::optional<ngx_msec_t> begun_at_;
+    std::uint32_t last_reason_ = 0;
     /// The command that is being written.
     char* text_ = nullptr;
     char* text_end_ = nullptr;
