@@ -334,3 +334,20 @@ sub {
     Time::HiRes::sleep(6);
     is(apart(5, $token), '5 x 200', 'asked again');
 }
+
+
+
+=== TEST 12: stores that have other names after a reload are cached at once
+--- http_config eval
+checks('api_token_cache zone=t:1m') . join '', map { "server { listen unix:$ENV{TEST_NGINX_KEYS}/$_.sock; api_token_redis @{[redis_here(qq(prefix=old$_:))]}; location / { auth_api_token r; } }\n" } 1 .. 7
+--- config eval: $::api . $::place . 'location = /metrics { api_token_metrics; }'
+--- steps eval
+sub {
+    for my $names (['old', 'new'], ['new', 'old']) {
+        eventually { ask('/metrics')->{content} =~ /^nginx_api_token_listening 1$/m };
+        reload(sub { s/prefix=$names->[0]/prefix=$names->[1]/g });
+    }
+    eventually { ask('/metrics')->{content} =~ /^nginx_api_token_listening 1$/m };
+}
+--- no_error_log
+stores share the cache

@@ -1,4 +1,5 @@
 use ApiToken;
+use Servers;
 
 workers(2);
 master_on();
@@ -7,7 +8,7 @@ log_level('info');
 plan 'no_plan';
 
 
-our $api   = api() =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
+our $api   = api($named_worker) =~ s/^ *api_token_(?:redis|key) .*\n//mgr;
 our $place = "location / { auth_api_token r; proxy_pass http://behind; }\n";
 
 # a second nginx over the same Redis; answers its port, and a function that ends it
@@ -44,6 +45,17 @@ sub lasts {
 }
 
 sub seconds { my ($min, $max, $seconds, $name) = @_; ok($seconds >= $min && $seconds < $max, "$name: $min to $max s") or diag($seconds) }
+
+our ($one, $two) = server_ports(2);
+our $moved = "$ENV{TEST_NGINX_KEYS}/moved.sock";
+
+# from now on that Redis is the one at the URL
+sub move_to {
+    my $port = shift;
+    unlink $moved;
+    symlink "$moved.$port", $moved or die "$moved: $!\n";
+}
+sub hears { my $port = shift; eventually { cli($port, 'PUBSUB', 'NUMSUB', 'api_token:changes') =~ /\n2$/ } }
 
 run_tests();
 
@@ -225,4 +237,64 @@ sub {
     my @told = grep { /revocations are not heard/ } <$log>;
     is_deeply(\@told, [], 'it is heard from the start');
     $end->();
+}
+
+
+
+=== TEST 7: another Redis at the same URL is not the one that was heard
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off') =~ s/^api_token_redis .*/api_token_redis unix:$main::moved;/mr
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_server($::one, "save ''\nunixsocket $::moved.$::one");
+    start_server($::two, "save ''\nunixsocket $::moved.$::two\nreplicaof 127.0.0.1 $::one\nrepl-diskless-sync-delay 0");
+    until_replicated($::one);
+    move_to($::one);
+    until_both_serve { post('{"token_scope":"account"}') };
+    hears($::one);
+    my ($token, $details) = new_token();
+    until_replicated($::one);
+    cli($::two, 'REPLICAOF', 'NO', 'ONE');
+    is(ask('/', $token)->{status}, 200, 'known') for 1 .. 5;
+
+    move_to($::two);
+    cli($::two, 'HSET', record($details->{id}), 'status', 'suspended');
+    is(ask('/', $token)->{status}, 200, 'the first is believed') for 1 .. 5;
+    reload_nginx();
+    until_both_serve { post('{"token_scope":"account"}') };
+    hears($::two);
+    is(ask('/', $token)->{status}, 401, 'and the second after a reload') for 1 .. 5;
+    cli($::two, 'HSET', record($details->{id}), 'status', 'active');
+    cli($::two, 'PUBLISH', 'api_token:changes', $details->{id});
+    eventually { ask('/', $token)->{status} == 200 };
+    is(ask('/', $token)->{status}, 200, 'known') for 1 .. 5;
+
+    move_to($::one);
+    cli($::two, 'CLIENT', 'KILL', 'TYPE', 'pubsub');
+    hears($::one);
+    is(ask('/', $token)->{status}, 200, 'the second is asked, and the first heard') for 1 .. 5;
+    cli($::two, 'HSET', record($details->{id}), 'status', 'suspended');
+    is(ask('/', $token)->{status}, 401, 'so nothing is believed') for 1 .. 5;
+    stop_server($::one, $::two);
+}
+--- error_log
+Server closed the connection
+
+
+
+=== TEST 8: a loss that comes again and again is told once
+--- http_config eval: checks('api_token_cache zone=t:1m', 'api_token_last_used off') =~ s/^api_token_redis .*/api_token_redis unix:$main::moved;/mr
+--- config eval: $::api . $::place
+--- steps eval
+sub {
+    start_server($::one, "save ''\nunixsocket $::moved.$::one");
+    move_to($::one);
+    hears($::one);
+    cli($::one, 'ACL', 'SETUSER', 'default', '-ping');
+    my $told = sub { open my $log, '<', $Test::Nginx::Util::ErrLogFile; grep { /\[$_[0]\] .*revocations are not heard: NOPERM/ } <$log> };
+    eventually { $told->('info') > 10 };
+    is(scalar($told->('error')), 2, 'by each worker');
+    cli($::one, 'ACL', 'SETUSER', 'default', '+ping');
+    hears($::one);
+    stop_server($::one);
 }

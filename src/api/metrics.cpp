@@ -174,8 +174,7 @@ void write_connections(Page& page, const http::MainSettings& settings)
     page.sample(page.sum(&Worker::changes_heard));
     page.family("listening", "gauge", "Whether changes of tokens are heard, so that the cache is believed.");
     auto stores = settings.stores();
-    page.sample(
-        std::all_of(stores.begin(), stores.end(), [](const auto* one) { return one->is_listening(); }));
+    page.sample(std::all_of(stores.begin(), stores.end(), [](auto* one) { return one->is_listening(); }));
 }
 
 std::size_t capacity_of(const metrics::Shared& shared)

@@ -221,7 +221,7 @@ bool Cache::is_current(const Entry& entry, std::uint32_t channel) const
     auto valid = entry.standing == Standing::active ? valid_ : ngx_min(valid_, longest_refusal);
     const auto* heard = shared_->channel(channel);
     return heard && entry.channel == channel && entry.epoch == heard->epoch && heard->is_heard() &&
-           ngx_time() < entry.asked_at + valid;
+           is_younger(entry.asked_at, valid);
 }
 
 std::optional<Known> Cache::find(const api_token::Sha256& digest, std::uint32_t channel, time_t use_interval,
@@ -248,7 +248,8 @@ Moment Cache::now(std::uint32_t channel, std::string_view token_id)
     const auto* heard = shared_->channel(channel);
     if (!heard)
         return {};
-    return {heard->epoch, shared_->generation[hash_of_id(token_id) % generations], heard->is_heard()};
+    return {channel, heard->epoch, shared_->generation[hash_of_id(token_id) % generations],
+            heard->is_heard()};
 }
 
 bool Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
@@ -258,9 +259,10 @@ bool Cache::remember(const api_token::Sha256& digest, std::uint32_t channel,
     auto* entry = find_entry(digest);
     const auto* heard = shared_->channel(channel);
     auto id = identity.id().view();
-    bool is_news = !identity.is_admin() &&
-                   (!heard || !asked.is_heard || heard->epoch != asked.epoch || !heard->is_heard() ||
-                    shared_->generation[hash_of_id(id) % generations] != asked.generation);
+    bool is_news =
+        !identity.is_admin() &&
+        (!heard || !asked.is_heard || asked.channel != channel || heard->epoch != asked.epoch ||
+         !heard->is_heard() || shared_->generation[hash_of_id(id) % generations] != asked.generation);
     if (is_news)
         return false;
     if (!entry) {
@@ -336,7 +338,9 @@ std::optional<std::uint32_t> Cache::channel_of(std::string_view store_name)
     auto* end = begin + most_channels;
     auto* found = std::find_if(begin, end, [&](const auto& channel) { return channel.name == *name; });
     if (found == end) {
-        found = std::find_if(begin, end, [](const auto& channel) { return channel.is_free(); });
+        found = std::find_if(begin, end, [](const auto& channel) { return channel.is_unnamed(); });
+        if (found == end)
+            found = std::find_if(begin, end, [](const auto& channel) { return channel.is_free(); });
         if (found == end)
             return std::nullopt;
         found->take_over(*name);

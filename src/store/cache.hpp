@@ -25,6 +25,7 @@ struct Known {
 /// Tells whether what Redis answers may be remembered: not when the token changed, or nobody listened,
 /// meanwhile.
 struct Moment {
+    std::uint32_t channel;
     std::uint32_t epoch;
     std::uint32_t generation;
     bool is_heard;
@@ -64,7 +65,8 @@ public:
     /// When the token was last used, to be written now; 0 where that is not known.
     api_token::Seconds take_use(const api_token::Sha256& digest);
 
-    /// The number of the store of that name, shared by all workers; nothing when there are too many.
+    /// The number of the store of that name, which tells its Redis from another, shared by all workers;
+    /// nothing when there are too many.
     std::optional<std::uint32_t> channel_of(std::string_view store_name);
     /// The caller hears of changes from now on, has heard of Redis, and hears no longer.
     void start_listening(std::uint32_t channel);
@@ -85,7 +87,7 @@ public:
     /// Whether a token that was known as active still passes while Redis cannot be asked.
     bool passes_unasked(const Known& known) const
     {
-        return known.standing == Standing::active && ngx_time() < known.asked_at + valid_ + stale_ &&
+        return known.standing == Standing::active && is_younger(known.asked_at, valid_ + stale_) &&
                stale_ > 0;
     }
 
@@ -93,6 +95,12 @@ private:
     struct Shared;
     struct Entry;
     class Lock;
+
+    /// What is of the future was asked before the clock was set back. Another worker may be a second ahead.
+    static bool is_younger(api_token::Seconds asked_at, time_t age)
+    {
+        return asked_at <= ngx_time() + 1 && ngx_time() < asked_at + age;
+    }
 
     Entry* find_entry(const api_token::Sha256& digest);
     Entry* take_entry();

@@ -7,7 +7,7 @@
 
 namespace store {
 
-inline constexpr std::size_t most_channels = 4;
+inline constexpr std::size_t most_channels = 16;
 inline constexpr std::size_t most_listeners = 8;
 /// How long a silent listener counts, in ms.
 inline constexpr ngx_msec_t longest_silence = 1000;
@@ -41,10 +41,8 @@ struct Channel {
         return std::any_of(std::begin(listeners), std::end(listeners),
                            [](const auto& one) { return one.is_live(); });
     }
-    bool is_free() const
-    {
-        return name == api_token::Sha256{} || (!is_heard() && ngx_time() > named_at + channel_kept_for);
-    }
+    bool is_unnamed() const { return name == api_token::Sha256{}; }
+    bool is_free() const { return !is_heard() && ngx_time() > named_at + channel_kept_for; }
     Listener* listener_of(ngx_pid_t process)
     {
         auto* found = std::find_if(std::begin(listeners), std::end(listeners),

@@ -1,5 +1,6 @@
 #include "store.hpp"
 
+#include "channel.hpp"
 #include "metrics/metrics.hpp"
 #include "token/pfid.hpp"
 
@@ -39,16 +40,8 @@ void Store::start(ngx_log_t* log, Cache* cache)
         writing_connection_.start(log);
     uses_.start(log);
     cache_ = cache;
-    if (!cache)
-        return;
-    channel_ = cache->channel_of(std::string(options().url).append(" ").append(prefix_));
-    if (!channel_) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "redis %*s: more than 4 stores share the cache, this one goes without",
-                      options().url.size(), options().url.data());
-    } else if (ngx_worker < listening_workers) {
+    if (cache && ngx_worker < listening_workers)
         listener_.start(log);
-    }
 }
 
 void Store::stop()
@@ -61,11 +54,51 @@ void Store::stop()
     locator_.stop();
 }
 
+std::optional<std::uint32_t> Store::channel_of(std::uint64_t peer)
+{
+    auto name =
+        std::string(options().url).append(" ").append(prefix_).append(" ").append(std::to_string(peer));
+    auto channel = cache_->channel_of(name);
+    if (!channel && !std::exchange(is_crowd_told_, true))
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "redis %*s: more than %uz stores share the cache, this one goes without",
+                      options().url.size(), options().url.data(), most_channels);
+    return channel;
+}
+
+/// Where there is no room, again in a second.
+void Store::find_channel()
+{
+    auto current = peer();
+    if (is_single() && !current)
+        return;
+    if (current == named_peer_ && named_at_ == ngx_time())
+        return;
+    named_peer_ = current;
+    named_at_ = ngx_time();
+    channel_ = channel_of(current);
+}
+
+void Store::listening()
+{
+    heard_channel_ = channel_of(is_single() ? listener_.peer() : 0);
+    channel_.reset();
+    named_at_ = 0;
+    if (heard_channel_)
+        cache_->start_listening(*heard_channel_);
+}
+
+void Store::deaf(bool is_orderly)
+{
+    if (auto channel = std::exchange(heard_channel_, std::nullopt))
+        cache_->stop_listening(*channel, is_orderly);
+}
+
 void Store::message(std::string_view token_id)
 {
     if (!api_token::is_pfid(token_id))
         return;
-    if (cache_->is_first_listener(*channel_))
+    if (heard_channel_ && cache_->is_first_listener(*heard_channel_))
         metrics::count(metrics::worker().changes_heard);
     changed(token_id);
 }

@@ -42,19 +42,30 @@ public:
     const redis::Options& options() const { return connection_.options(); }
     std::string_view prefix() const { return prefix_; }
     /// Null where there is none, or it has no room for this store.
-    Cache* cache() const { return channel_ ? cache_ : nullptr; }
+    Cache* cache()
+    {
+        if (cache_ && (!channel_ || peer() != named_peer_))
+            find_channel();
+        return channel_ ? cache_ : nullptr;
+    }
     /// Whether changes are heard of.
-    bool is_listening() const { return cache() && cache()->is_heard(channel()); }
-    /// Of this store in the cache.
+    bool is_listening() { return cache() && cache()->is_heard(channel()); }
+    /// Of the Redis that is asked, in the cache; where there is one.
     std::uint32_t channel() const { return *channel_; }
     Inquiries& inquiries() { return inquiries_; }
     Uses& uses() { return uses_; }
 
 private:
-    void listening() override { cache_->start_listening(*channel_); }
-    void alive() override { cache_->heard(*channel_); }
+    void listening() override;
+    void alive() override { heard_channel_ ? cache_->heard(*heard_channel_) : void(); }
     void message(std::string_view token_id) override;
-    void deaf(bool is_orderly) override { cache_->stop_listening(*channel_, is_orderly); }
+    void deaf(bool is_orderly) override;
+
+    bool is_single() const { return &server_ == &connection_; }
+    /// A cluster is one, whichever node is asked or listened to.
+    std::uint64_t peer() const { return is_single() ? connection_.peer() : 0; }
+    std::optional<std::uint32_t> channel_of(std::uint64_t peer);
+    void find_channel();
 
     redis::Locator& locator_;
     redis::Locator& writing_locator_;
@@ -67,7 +78,13 @@ private:
     Inquiries inquiries_;
     Uses uses_;
     Cache* cache_ = nullptr;
+    /// Of the Redis that is asked, and of the one that is listened to: while one takes the other's place
+    /// they may differ.
     std::optional<std::uint32_t> channel_;
+    std::optional<std::uint32_t> heard_channel_;
+    std::uint64_t named_peer_ = 0;
+    time_t named_at_ = 0;
+    bool is_crowd_told_ = false;
 };
 
 } // namespace store

@@ -38,7 +38,7 @@ void* ngx_slab_calloc(ngx_slab_pool_t* pool, size_t size)
 
 namespace {
 
-constexpr std::size_t size_of_zone = 8 * 1024;
+constexpr std::size_t size_of_zone = 9 * 1024;
 constexpr std::size_t tokens = 12;
 
 /// A zone in memory that processes share, and its cache.
@@ -198,6 +198,15 @@ void killed_while_it_finds(void**)
     killed_anywhere([](Full& full) { is_known(full.zone.cache, full.channel, tokens - 2); });
 }
 
+void clock_that_is_set_back(void**)
+{
+    Full full;
+    cached_time.sec -= 3600;
+    assert_false(is_known(full.zone.cache, full.channel, tokens - 1));
+    assert_true(remember(full.zone.cache, full.channel, tokens - 1));
+    assert_true(is_known(full.zone.cache, full.channel, tokens - 1));
+}
+
 } // namespace
 
 int main()
@@ -205,10 +214,9 @@ int main()
     // a list without an end
     alarm(100);
     const CMUnitTest tests[] = {
-        cmocka_unit_test(known_and_forgotten),
-        cmocka_unit_test(killed_while_it_forgets),
-        cmocka_unit_test(killed_while_it_remembers),
-        cmocka_unit_test(killed_while_it_finds),
+        cmocka_unit_test(known_and_forgotten),       cmocka_unit_test(killed_while_it_forgets),
+        cmocka_unit_test(killed_while_it_remembers), cmocka_unit_test(killed_while_it_finds),
+        cmocka_unit_test(clock_that_is_set_back),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
