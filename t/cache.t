@@ -351,3 +351,20 @@ sub {
 }
 --- no_error_log
 stores share the cache
+
+
+
+=== TEST 13: a store too many goes without
+--- http_config eval
+checks('api_token_cache zone=t:1m') . join '', map { "server { listen unix:$ENV{TEST_NGINX_KEYS}/$_.sock; api_token_redis @{[redis_here(qq(prefix=some$_:))]}; location / { auth_api_token r; } }\n" } 1 .. 16
+--- config eval: $::api . $::place . 'location = /metrics { api_token_metrics; }'
+--- steps eval
+sub {
+    my ($token, $details) = new_token();
+    is(apart(10, $token), '10 x 200', 'asked for or known');
+    is(request(POST => "/$details->{id}/revoke")->{status}, 200, 'revoke');
+    is(apart(10, $token), '10 x 401', 'revoked');
+    like(ask('/metrics')->{content}, qr/^nginx_api_token_listening 0$/m, 'one is not listened to');
+}
+--- error_log
+more than 16 stores share the cache, this one goes without

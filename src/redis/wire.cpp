@@ -31,6 +31,12 @@ std::uint64_t file_of(const Address& path)
     return stat(path.host(), &file) == 0 ? std::uint64_t(file.st_dev) << 40 ^ file.st_ino : 1;
 }
 
+/// Their sum is that of a name, whatever order its addresses come in.
+std::uint64_t hash(std::string_view host)
+{
+    return ngx_murmur_hash2(ngx::str(host).data, host.size());
+}
+
 } // namespace
 
 // ---- the life of a socket
@@ -52,7 +58,7 @@ void Wire::found(const Address& address)
 {
     address_ = address;
     if (!look_up())
-        connect(address);
+        connect(address, peer_at(address));
 }
 
 /// Whether nginx's resolver is asked.
@@ -82,24 +88,44 @@ bool Wire::look_up()
 void Wire::looked_up(const ngx_resolver_ctx_t& answer)
 {
     auto address = address_;
+    auto peer = peer_at(address);
     if (answer.state == NGX_OK) {
-        const auto& one = answer.addrs[static_cast<ngx_uint_t>(ngx_random()) % answer.naddrs];
-        u_char text[NGX_SOCKADDR_STRLEN];
-        auto size = ngx_sock_ntop(one.sockaddr, one.socklen, text, sizeof(text), 0);
-        address = {{reinterpret_cast<char*>(text), size}, address_.port()};
+        auto chosen = static_cast<ngx_uint_t>(ngx_random()) % answer.naddrs;
+        peer = 0;
+        for (ngx_uint_t i = 0; i < answer.naddrs; i++) {
+            u_char text[NGX_SOCKADDR_STRLEN];
+            auto size =
+                ngx_sock_ntop(answer.addrs[i].sockaddr, answer.addrs[i].socklen, text, sizeof(text), 0);
+            std::string_view host(reinterpret_cast<char*>(text), size);
+            peer += hash(host);
+            if (i == chosen)
+                address = {host, address_.port()};
+        }
     }
     ngx_resolve_name_done(std::exchange(question_, nullptr));
-    connect(address);
+    connect(address, peer);
 }
 
-void Wire::connect(const Address& address)
+/// Where no name server is asked.
+std::uint64_t Wire::peer_at(const Address& address) const
+{
+    if (address.is_path())
+        return file_of(address);
+    if (options_.topology != Topology::single)
+        return hash(address.host()) + static_cast<std::uint64_t>(address.port());
+    std::uint64_t sum = 0;
+    for (const auto& one : options_.addresses)
+        sum += hash(one.host());
+    return sum;
+}
+
+void Wire::connect(const Address& address, std::uint64_t peer)
 {
     is_connected_ = false;
+    peer_ = peer;
     tls_ = nullptr;
     *ngx_snprintf(reinterpret_cast<u_char*>(place_.data()), place_.size() - 1, " (%s:%d)", address.host(),
                   address.port()) = '\0';
-    std::string_view text = place_.data();
-    peer_ = address.is_path() ? file_of(address) : ngx_murmur_hash2(ngx::str(text).data, text.size());
     if (!address.is_path() && !address.is_numeric())
         return fail("its name is not found by nginx's resolver");
     context_ = address.is_path() ? redisConnectUnixNonBlock(address.host())

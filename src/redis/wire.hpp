@@ -55,8 +55,8 @@ protected:
     /// Where it is, for the log; empty where the URL says so.
     std::string_view place() const;
     const Address& address() const { return address_; }
-    /// Tells one server from another at the same URL: by its address, or the file of its socket. 0 before any
-    /// is found.
+    /// Tells one server from another at the same URL: by all addresses that its name has, or by the file of
+    /// its socket. 0 before any is found.
     std::uint64_t peer() const { return peer_; }
 
 private:
@@ -70,7 +70,8 @@ private:
     void found(const Address& address) override;
     bool look_up();
     void looked_up(const ngx_resolver_ctx_t& answer);
-    void connect(const Address& address);
+    std::uint64_t peer_at(const Address& address) const;
+    void connect(const Address& address, std::uint64_t peer);
     void not_found(std::string_view reason) override { fail(reason); }
     void moved(const Address& address) override;
     void lost(std::string_view reason) override { is_open() ? fail(reason) : void(); }

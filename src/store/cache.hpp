@@ -33,6 +33,9 @@ struct Moment {
     bool operator==(const Moment&) const = default;
 };
 
+/// Where nothing is believed.
+inline constexpr std::uint32_t no_channel = 0xffffffff;
+
 /// The memory that workers share of which tokens are known. An entry has two keys: the digest of the
 /// presented token (with all that it was verified by) finds it, the token's id forgets it. The least recently
 /// used entry, to the second, goes when the memory is full. It holds digests and ids, no token and no secret.

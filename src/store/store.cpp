@@ -58,11 +58,12 @@ std::optional<std::uint32_t> Store::channel_of(std::uint64_t peer)
 {
     auto name =
         std::string(options().url).append(" ").append(prefix_).append(" ").append(std::to_string(peer));
+    static_assert(most_channels == 16);
     auto channel = cache_->channel_of(name);
     if (!channel && !std::exchange(is_crowd_told_, true))
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "redis %*s: more than %uz stores share the cache, this one goes without",
-                      options().url.size(), options().url.data(), most_channels);
+                      "redis %*s: more than 16 stores share the cache, this one goes without",
+                      options().url.size(), options().url.data());
     return channel;
 }
 

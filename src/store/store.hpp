@@ -41,23 +41,23 @@ public:
     redis::Server& writing_server() { return writing_server_; }
     const redis::Options& options() const { return connection_.options(); }
     std::string_view prefix() const { return prefix_; }
-    /// Null where there is none, or it has no room for this store.
-    Cache* cache()
-    {
-        if (cache_ && (!channel_ || peer() != named_peer_))
-            find_channel();
-        return channel_ ? cache_ : nullptr;
-    }
+    /// Null where there is none.
+    Cache* cache() const { return cache_; }
     /// Whether changes are heard of.
-    bool is_listening() { return cache() && cache()->is_heard(channel()); }
-    /// Of the Redis that is asked, in the cache; where there is one.
-    std::uint32_t channel() const { return *channel_; }
+    bool is_listening() { return cache_ && cache_->is_heard(channel()); }
+    /// Of the Redis that is asked, in the cache.
+    std::uint32_t channel()
+    {
+        if (!channel_ || peer() != named_peer_)
+            find_channel();
+        return channel_.value_or(no_channel);
+    }
     Inquiries& inquiries() { return inquiries_; }
     Uses& uses() { return uses_; }
 
 private:
     void listening() override;
-    void alive() override { heard_channel_ ? cache_->heard(*heard_channel_) : void(); }
+    void alive() override { heard_channel_ ? cache_->heard(*heard_channel_) : listening(); }
     void message(std::string_view token_id) override;
     void deaf(bool is_orderly) override;
 
