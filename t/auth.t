@@ -361,20 +361,3 @@ sub {
 }
 --- error_log
 answered: WRONGTYPE
-
-
-
-=== TEST 14: who says no more while Redis is asked is answered
---- http_config eval: checks()
---- config eval: api() . 'location / { auth_api_token r; proxy_ignore_client_abort on; proxy_pass http://behind; }'
---- steps eval
-sub {
-    my ($token) = new_token();
-    redis('CLIENT', 'PAUSE', 300, 'ALL');
-    my $client = connect_to_nginx();
-    print $client "GET / HTTP/1.0\r\nAuthorization: Bearer $token\r\n\r\n";
-    Time::HiRes::sleep(0.1);
-    shutdown $client, 1;
-    my ($answer) = answers(do { local $/; scalar <$client> });
-    is("$answer->{status} $answer->{content}", '200 in', 'let in');
-}

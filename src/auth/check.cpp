@@ -112,6 +112,7 @@ struct Outcome {
         }
         if (!std::exchange(presented.is_waiting, false))
             return;
+        r->read_event_handler = ngx_http_block_reading;
         ngx_http_core_run_phases(r);
     }
 };
@@ -176,6 +177,7 @@ ngx_int_t wait(ngx_http_request_t* r, http::Presented& presented)
     if (presented.verdict)
         return *presented.verdict;
     presented.is_waiting = true;
+    r->read_event_handler = ngx_http_test_reading;
     return NGX_AGAIN;
 }
 
