@@ -55,7 +55,7 @@ deps-%: FORCE
 ## test-unit       the tests of src/token and of the cache, t/unit
 UNIT_FLAGS := -std=c++20 -g -Wall -Wextra -Werror -fno-exceptions -fno-rtti -Isrc -It/unit -MMD -MP
 UNIT_LIBS := -lcmocka -ljansson -lcrypto
-NGINX_HEADERS := -Ibuild/module $(addprefix -isystem$(NGX_DEV)/src/,core event event/modules os/unix http http/modules http/v2)
+NGINX_HEADERS := -Ibuild/module $(addprefix -isystem$(NGX_DEV)/src/,core event event/modules event/quic os/unix http http/modules http/v2 http/v3)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 UNIT_TESTS := $(patsubst t/unit/%.cpp,%,$(wildcard t/unit/*_test.cpp))
 UNIT_OBJECTS := $(patsubst src/token/%.cpp,token/%.o,$(wildcard src/token/*.cpp))
