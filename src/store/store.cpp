@@ -32,7 +32,7 @@ Store::Store(const redis::Options& options, redis::Locator& locator, redis::Loca
 void Store::start(ngx_log_t* log, Cache* cache)
 {
     locator_.start(log);
-    if (&server_ == &connection_)
+    if (is_single())
         connection_.start(log);
     if (&writing_server_ != &server_)
         writing_locator_.start(log);

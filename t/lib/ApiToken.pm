@@ -26,6 +26,7 @@ use JSON::PP     ();
 use MIME::Base64 ();
 use POSIX        ();
 use Time::HiRes  ();
+use Requests;
 use Topology;
 
 my ($dir, $owner, $topology, $redis, @nginx);
@@ -110,8 +111,9 @@ use Test::Nginx::Socket -Base;
 
 our @EXPORT = qw(redis redis_here json b64url_decode
     $account $environment $admin_user $pfid $time $unavailable
-    test_key write_key api test_nginx mistake request post is_answer error_body invalid jwt connect_to_nginx talk answers
-    $named_worker checks ask ask_all new_token sign redis_calls redis_commands eventually reload_nginx until_both_serve until_heard signal_redis restart_redis start_nginx);
+    test_key write_key api test_nginx mistake jwt
+    $named_worker checks new_token sign redis_calls redis_commands eventually reload_nginx until_both_serve until_heard signal_redis restart_redis start_nginx);
+push @EXPORT, @Requests::EXPORT;
 
 # the ids of the interface's page, all of one partition
 our $account     = '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -278,59 +280,7 @@ sub test_nginx (%) {
 # the first mistake that nginx -t told
 sub mistake ($) { $_[0] =~ /^\S+ \S+ \[emerg\] \d+#\d+: (.*)/m ? $1 : $_[0] }
 
-# ---- requests
-
-# a request to a path below the API; a header that is undef is not sent
-sub request ($$;$$) {
-    my ($method, $path, $body, $headers) = @_;
-    my %headers = (
-        Host => 'localhost', Connection => 'close', 'Content-Type' => 'application/json',
-        defined $body ? ('Content-Length' => length $body) : (), %{$headers // {}},
-    );
-    my $head = join '', map { defined $headers{$_} ? "$_: $headers{$_}\r\n" : () } sort keys %headers;
-    return (answers(talk("$method /api/v1/api_token$path HTTP/1.1\r\n$head\r\n" . ($body // ''))))[0];
-}
-
-# the answers in what nginx sent, each {status, reason, headers, content}
-sub answers ($) {
-    my ($text, @answers) = @_;
-    while ($text =~ s/^HTTP\/1\.[01] (\d+) ([^\r]*)\r\n(.*?)\r\n\r\n//s || $text =~ s/^HTTP\/1\.[01] (\d+) ([^\r]*)\r\n()\r\n//) {
-        my %answer = (status => $1, reason => $2, headers => {});
-        for my $header (split /\r\n/, $3) {
-            my ($name, $value) = split /: */, $header, 2;
-            $answer{headers}{lc $name} = defined $answer{headers}{lc $name} ? "$answer{headers}{lc $name}, $value" : $value;
-        }
-        $answer{content} = substr $text, 0, $answer{headers}{'content-length'} // 0, '';
-        push @answers, \%answer;
-    }
-    die "no answer: $text\n" if $text ne '' || !@answers;
-    return @answers;
-}
-
-# a create; a body that is no text is written as JSON
-sub post ($;$) {
-    my ($body, $headers) = @_;
-    return request(POST => '', ref $body ? JSON::PP->new->canonical->encode($body) : $body, $headers);
-}
-
-sub error_body ($$) {
-    return qq({"code":"$_[0]","message":"$_[1]","status":"error"}\n);
-}
-
-# the body of validation_errors, from the JSON of its member `errors`
-sub invalid ($) {
-    return qq({"code":"validation_errors","errors":$_[0],"message":"The request is not valid.","status":"error"}\n);
-}
-
-# status, body and the headers that every answer has; the body a text or a pattern
-sub is_answer ($$$$) {
-    my ($answer, $status, $body, $name) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my $head = join ' ', $answer->{status}, map { $answer->{headers}{$_} // '-' } qw(content-type cache-control content-length);
-    Test::More::is($head, "$status application/json no-store " . length $answer->{content}, "$name: status and headers");
-    ref $body ? Test::More::like($answer->{content}, $body, "$name: body")
-              : Test::More::is($answer->{content}, $body, "$name: body");
-}
+# ---- tokens
 
 # a JWT's header and claims, as JSON, and its signature; or those of an answer
 sub jwt ($) {
@@ -346,28 +296,6 @@ sub checks (@) {
     return join '', map { "$_\n" } 'api_token_redis ' . redis_here() . ';', "api_token_key $key;",
         (map { /\}$/ ? $_ : "$_;" } @_), "upstream behind { server unix:$ENV{TEST_NGINX_KEYS}/behind.sock; }",
         "server { listen unix:$ENV{TEST_NGINX_KEYS}/behind.sock; access_log off; location / { return 200 in; } }";
-}
-
-# the answer to a GET of this path, or to METHOD PATH, with this token or with these headers
-sub ask ($;$) {
-    my ($path, $with) = @_;
-    my $method = $path =~ s/^([A-Z]+) // ? $1 : 'GET';
-    my %headers = (Host => 'localhost', Connection => 'close',
-        ref $with ? %$with : defined $with ? (Authorization => "Bearer $with") : ());
-    my $head = join '', map { "$_: $headers{$_}\r\n" } sort keys %headers;
-    return (answers(talk("$method $path HTTP/1.1\r\n$head\r\n")))[0];
-}
-
-# the answers to GETs of this path with these tokens, one behind the other over few connections
-sub ask_all ($@) {
-    my ($path, @tokens) = @_;
-    my @answers;
-    while (my @some = splice @tokens, 0, 200) {
-        my @requests = map { "GET $path HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $_\r\n" } @some;
-        $requests[-1] .= "Connection: close\r\n";
-        push @answers, answers(talk(map { "$_\r\n" } @requests));
-    }
-    return @answers;
 }
 
 # what a create answers as `token` and `details`
@@ -488,21 +416,6 @@ sub start_nginx ($) {
         Time::HiRes::sleep(0.01);
     }
     die "the second nginx does not start\n";
-}
-
-sub connect_to_nginx () {
-    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $Test::Nginx::Util::ServerPortForClient)
-        // die "nginx: $!\n";
-}
-
-# all that nginx answers to these pieces of bytes, up to its end of the connection
-sub talk (@) {
-    my $nginx = connect_to_nginx();
-    $nginx->autoflush(1);
-    $nginx->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);
-    print $nginx $_ for @_;
-    local $/;
-    return scalar <$nginx> // '';
 }
 
 1;

@@ -38,7 +38,7 @@ sub wait_until {
 # a new token's details
 sub new_details {
     my ($fields, $headers) = @_;
-    my $answer = ApiToken::post({token_scope => 'account', %{$fields // {}}}, $headers);
+    my $answer = Requests::post({token_scope => 'account', %{$fields // {}}}, $headers);
     die "create: $answer->{content}" if $answer->{status} != 200;
     return JSON::PP::decode_json($answer->{content})->{details};
 }
@@ -49,14 +49,14 @@ sub token_that_is {
     if ($status eq 'expired') {
         my $answer;
         do {
-            $answer = ApiToken::post({token_scope => 'account', expires_at => date_time(time + 1), %{$fields // {}}}, $headers);
+            $answer = Requests::post({token_scope => 'account', expires_at => date_time(time + 1), %{$fields // {}}}, $headers);
         } while $answer->{status} == 422;
         return JSON::PP::decode_json($answer->{content})->{details}{id};
     }
     my $id = new_details($fields, $headers)->{id};
     my $action = {suspended => 'suspend', revoked => 'revoke'}->{$status};
     if ($action) {
-        my $answer = ApiToken::request(POST => "/$id/$action", '{}', $headers);
+        my $answer = Requests::request(POST => "/$id/$action", '{}', $headers);
         die "$action: $answer->{content}" if $answer->{status} != 200;
     }
     return $id;
@@ -82,13 +82,13 @@ sub details_answer {
     return answer_text({details => \%details, status => 'success'});
 }
 
-sub not_found   { return ApiToken::error_body('not_found', 'There is no such token or path.') }
-sub not_allowed { return ApiToken::error_body('invalid_action', "The token's status does not allow this.") }
+sub not_found   { return Requests::error_body('not_found', 'There is no such token or path.') }
+sub not_allowed { return Requests::error_body('invalid_action', "The token's status does not allow this.") }
 
 # a token's status, as the API tells it, or the status of the answer
 sub status_of {
     my ($id, $headers) = @_;
-    my $answer = ApiToken::request(GET => "/$id", undef, $headers);
+    my $answer = Requests::request(GET => "/$id", undef, $headers);
     return $answer->{status} == 200 ? JSON::PP::decode_json($answer->{content})->{details}{status} : $answer->{status};
 }
 
