@@ -7,8 +7,9 @@ import threading
 import time
 import unittest
 
-from harness import ACCOUNT, API, Case, MARGIN, TIMEOUT, eventually, idle_descriptors, pass_on
+from harness import ACCOUNT, API, Case, MARGIN, TIMEOUT, eventually, idle_descriptors
 from load import Load
+from proxy import pass_on
 
 CREATE = b'{"token_scope": "account"}'
 

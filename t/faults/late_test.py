@@ -7,7 +7,8 @@ import threading
 import time
 import unittest
 
-from harness import ACCOUNT, API, Case, Cut, KEYS, eventually
+from harness import ACCOUNT, API, Case, KEYS, eventually
+from proxy import Cut
 
 # seconds: longer than what is held back here
 PATIENCE = 6

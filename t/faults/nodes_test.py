@@ -7,7 +7,8 @@ import threading
 import time
 import unittest
 
-from harness import ACCOUNT, API, MARGIN, Nginx, eventually, new_key, read_reply
+from harness import ACCOUNT, API, MARGIN, Nginx, eventually, new_key
+from proxy import read_reply
 
 OK, NOTHING = b'+OK\r\n', b'*1\r\n$-1\r\n'
 RECORD = f'{API}/{ACCOUNT}'

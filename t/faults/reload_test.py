@@ -5,8 +5,9 @@ import threading
 import time
 import unittest
 
-from harness import API, Case, MARGIN, TIMEOUT, descriptors, eventually, idle_descriptors, pass_on
+from harness import API, Case, MARGIN, TIMEOUT, descriptors, eventually, idle_descriptors
 from load import Load
+from proxy import pass_on
 
 
 class Reload(Case):

@@ -4,8 +4,9 @@ import socket
 import time
 import unittest
 
-from harness import ACCOUNT, API, Case, MARGIN, TIMEOUT, Cut, eventually, hear_all, pass_on
+from harness import ACCOUNT, API, Case, MARGIN, TIMEOUT, eventually
 from load import RECONNECTED, Load
+from proxy import Cut, hear_all, pass_on
 
 # seconds: of a message to come through, and of a silence to be noticed
 HEARD, SILENCE = 0.5, 1 + MARGIN
